@@ -1,0 +1,1 @@
+"""What the application imports at run time: configuration, sessions, models."""

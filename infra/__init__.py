@@ -1,0 +1,1 @@
+"""The operator's toolbox: Docker, PostgreSQL's tools and the transfer."""

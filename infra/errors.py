@@ -1,0 +1,60 @@
+"""The failures an operator can meet, one class for each exit code of the documentation."""
+
+from __future__ import annotations
+
+from backend.errors import ConfigurationError, MigrationError, SlipwayError
+
+__all__ = [
+    "ClientToolError",
+    "ConfigurationError",
+    "EngineError",
+    "MigrationError",
+    "RefusedError",
+    "SlipwayError",
+    "SourceError",
+    "TargetError",
+    "UsageError",
+    "VerificationError",
+]
+
+
+class UsageError(SlipwayError):
+    """The command was given something it cannot take."""
+
+    exit_code = 1
+
+
+class RefusedError(SlipwayError):
+    """The command would lose something or cannot succeed, so nothing was begun."""
+
+    exit_code = 3
+
+
+class EngineError(SlipwayError):
+    """Docker or Compose is absent, too old, or did not do what it was told."""
+
+    exit_code = 4
+
+
+class SourceError(SlipwayError):
+    """The database that is read from cannot be used."""
+
+    exit_code = 5
+
+
+class TargetError(SlipwayError):
+    """The database that is written to cannot be used."""
+
+    exit_code = 6
+
+
+class ClientToolError(SlipwayError):
+    """A client tool such as pg_dump or pg_restore failed."""
+
+    exit_code = 7
+
+
+class VerificationError(SlipwayError):
+    """What arrived differs from what was sent."""
+
+    exit_code = 8

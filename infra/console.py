@@ -1,0 +1,113 @@
+"""The terminal: the only place that prints, asks and draws progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from infra.errors import RefusedError, SlipwayError
+
+
+class Step(Protocol):
+    """A long step that tells how far it is."""
+
+    def update(self, text: str) -> None:
+        """Say what is being worked on."""
+        ...
+
+
+class Console:
+    """Prints for a person on a terminal, and plain lines for anything else."""
+
+    def __init__(self) -> None:
+        self._out = RichConsole(highlight=False, soft_wrap=True)
+        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+    @property
+    def interactive(self) -> bool:
+        """Tell whether a person can answer a question."""
+        return sys.stdin.isatty() and self._out.is_terminal
+
+    def line(self, text: str) -> None:
+        """Print one line as it is."""
+        self._out.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print one line that needs attention, on standard error."""
+        self._err.print(f"warning: {text}", style="yellow", markup=False)
+
+    def error(self, error: SlipwayError) -> None:
+        """Print an expected failure and its hint on standard error."""
+        self._err.print(f"error: {error.message}", style="bold red", markup=False)
+        self._err.print(f"HINT: {error.hint}", markup=False)
+
+    def bug(self, summary: str, log: str) -> None:
+        """Apologise for an unexpected failure and name the file with its trace."""
+        self._err.print(f"error: {summary}", style="bold red", markup=False)
+        self._err.print(f"HINT: This is a bug in Slipway; its trace is in {log}.", markup=False)
+
+    def json(self, value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Print a value as JSON, for programs."""
+        print(json.dumps(value, indent=2, default=str))  # noqa: T201 - this is the printer
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table; names too long for the terminal are folded, never cut."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self._out.print(table, soft_wrap=False)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Show a long step: a moving line on a terminal, a plain line elsewhere."""
+        if not self._out.is_terminal:
+            self.line(title)
+            yield _Silent()
+            return
+        with Progress(
+            SpinnerColumn(),
+            TextColumn(f"{title} [dim]{{task.fields[detail]}}"),
+            BarColumn(bar_width=10),
+            TimeElapsedColumn(),
+            console=self._out,
+            transient=True,
+        ) as progress:
+            yield _Moving(progress)
+        self.line(title)
+
+    def confirm(self, *, source: str, target: str, question: str, yes: bool) -> None:
+        """Show From and To and ask, default No; raise RefusedError without consent."""
+        self.line(f"From: {source}")
+        self.line(f"To:   {target}")
+        if yes:
+            return
+        if not self.interactive:
+            raise RefusedError(
+                f"{question.rstrip('?').lower()} needs a yes and nobody can be asked",
+                "Run it on a terminal, or add --yes.",
+            )
+        if self._out.input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise RefusedError("not confirmed, nothing was changed", "Answer y to go on.")
+
+
+class _Silent:
+    def update(self, text: str) -> None:
+        """Lines that are not a terminal's get no moving detail."""
+
+
+class _Moving:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None, detail="")
+
+    def update(self, text: str) -> None:
+        self._progress.update(self._task, detail=text)

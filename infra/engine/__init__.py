@@ -1,0 +1,1 @@
+"""Docker: Compose and client-tool command lines, image builds, container facts."""

@@ -1,0 +1,114 @@
+"""Client tools in a throw-away container, so that the host needs none of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.config import Endpoint, Secret
+from infra.engine.client import Engine
+from infra.process import Completed, LineSink, Runner
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# The password arrives as the first line of standard input: it stands in no argument list and in
+# nothing that `docker inspect` shows.
+_WRAPPER = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@"'
+
+
+@dataclass(frozen=True)
+class Server:
+    """How a client-tool container reaches a database, and as whom."""
+
+    network: str
+    host: str
+    port: int
+    user: str
+    sslmode: str
+    password: Secret
+
+    def environment(self) -> dict[str, str]:
+        """Return libpq's variables; the password is none of them."""
+        return {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGSSLMODE": self.sslmode,
+        }
+
+
+def server(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
+    """Choose the network for an endpoint as it is known on the host.
+
+    The Compose database is reached by its service name. A server that listens only on the host's
+    loopback is reached through the host's own network on Linux; Docker Desktop forwards a name.
+    """
+    network, host, port = "bridge", endpoint.host, endpoint.port
+    if endpoint.target == "local":
+        network, host, port = f"{project}_default", "db", 5432
+    elif endpoint.host in _LOOPBACK and desktop:
+        host = "host.docker.internal"
+    elif endpoint.host in _LOOPBACK:
+        network = "host"
+    return Server(network, host, port, endpoint.user, endpoint.sslmode, endpoint.password)
+
+
+def docker_run(
+    image: str,
+    command: Sequence[str],
+    *,
+    name: str,
+    network: str,
+    environment: Mapping[str, str],
+    mount: Path,
+) -> list[str]:
+    """Build the command line of a client-tool container with the archive at /archive."""
+    argv = ["docker", "run", "--rm", "--interactive", "--init", "--name", name]
+    argv += ["--label", "io.slipway.project=slipway", "--network", network]
+    argv += ["--volume", f"{mount}:/archive", "--workdir", "/archive"]
+    if hasattr(os, "getuid"):
+        # Files of the archive belong to whoever runs the command.
+        argv += ["--user", f"{os.getuid()}:{os.getgid()}"]
+    for variable, value in {"LC_MESSAGES": "C", **environment}.items():
+        argv += ["--env", f"{variable}={value}"]
+    argv += ["--entrypoint", "sh", image]
+    return [*argv, "-c", _WRAPPER, "sh", *command]
+
+
+class ClientTools:
+    """Runs pg_dump and its kin in the client-tool image."""
+
+    def __init__(self, runner: Runner, engine: Engine, image: str) -> None:
+        self._runner = runner
+        self._engine = engine
+        self._image = image
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        mount: Path,
+        server: Server | None = None,
+        on_stderr: LineSink | None = None,
+    ) -> Completed:
+        """Run one tool to its end, without any network when no server is given.
+
+        An interrupted tool leaves no container behind.
+        """
+        name = f"slipway-tool-{secrets.token_hex(6)}"
+        argv = docker_run(
+            self._image,
+            command,
+            name=name,
+            network=server.network if server else "none",
+            environment=server.environment() if server else {},
+            mount=mount,
+        )
+        password = server.password.reveal() if server else ""
+        try:
+            return self._runner.run(argv, stdin=f"{password}\n", on_stderr=on_stderr)
+        except BaseException:
+            self._engine.remove_container(name)
+            raise

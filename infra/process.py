@@ -1,0 +1,161 @@
+"""The one module that starts programs: always a list of words, never a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+LineSink = Callable[[str], None]
+
+# How long a child may take to leave after it was asked to, before it is killed. Seconds.
+_GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended: its words, exit code and output as text."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the program ended with exit code 0."""
+        return self.returncode == 0
+
+
+class Runner(Protocol):
+    """What starts programs; tests put a recorder in its place."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        on_stderr: LineSink | None = None,
+    ) -> Completed:
+        """Run to the end and capture the output; `env` is added to the environment."""
+        ...
+
+    def attach(self, argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        """Run on the user's terminal and return the exit code."""
+        ...
+
+    def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
+        """Feed one program's output into another; the first failure of the two is returned."""
+        ...
+
+
+class SubprocessRunner:
+    """Starts real programs, and takes them down with itself when interrupted."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        on_stderr: LineSink | None = None,
+    ) -> Completed:
+        """Run to the end and capture the output; a missing program is exit code 127."""
+        try:
+            process = subprocess.Popen(
+                argv,
+                env=_environment(env),
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except FileNotFoundError as error:
+            return Completed(tuple(argv), 127, "", str(error))
+        with process:
+            stderr: list[str] = []
+            reader = threading.Thread(
+                target=_drain, args=(process.stderr, stderr, on_stderr), daemon=True
+            )
+            try:
+                reader.start()
+                if stdin is not None and process.stdin is not None:
+                    _feed(process.stdin, stdin)
+                stdout = process.stdout.read() if process.stdout else ""
+                process.wait()
+                reader.join()
+            except BaseException:
+                _end(process)
+                raise
+        return Completed(tuple(argv), process.returncode, stdout, "".join(stderr))
+
+    def attach(self, argv: Sequence[str], *, cwd: Path | None = None) -> int:
+        """Run on the user's terminal; a missing program is exit code 127."""
+        try:
+            return subprocess.run(argv, cwd=cwd, check=False).returncode
+        except FileNotFoundError:
+            return 127
+
+    def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
+        """Feed one program's output into another; the first failure of the two is returned."""
+        with (
+            subprocess.Popen(producer, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
+            subprocess.Popen(
+                consumer,
+                stdin=first.stdout,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            ) as second,
+        ):
+            # The producer must see a broken pipe when the consumer dies.
+            if first.stdout is not None:
+                first.stdout.close()
+            stdout, stderr = second.communicate()
+            complaint = first.stderr.read().decode(errors="replace") if first.stderr else ""
+            first.wait()
+        if first.returncode != 0 and second.returncode == 0:
+            return Completed(tuple(producer), first.returncode, "", complaint)
+        return Completed(tuple(consumer), second.returncode, stdout, stderr)
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    # Children inherit the user's environment whole (PATH, DOCKER_HOST, proxies): it is passed
+    # on, not read, so this is no configuration. Messages are English so that they can be matched.
+    return {**os.environ, "LC_MESSAGES": "C", **(extra or {})}  # noqa: TID251
+
+
+def _feed(pipe: IO[str], text: str) -> None:
+    # A child that dies early explains itself on stderr; a broken pipe here would hide that.
+    try:
+        pipe.write(text)
+        pipe.close()
+    except BrokenPipeError:
+        pass
+
+
+def _drain(pipe: IO[str] | None, lines: list[str], sink: LineSink | None) -> None:
+    if pipe is None:
+        return
+    for line in pipe:
+        lines.append(line)
+        if sink is not None:
+            sink(line.rstrip("\n"))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,1 @@
+"""PostgreSQL: client-tool command lines, connections, inventory, TimescaleDB facts."""

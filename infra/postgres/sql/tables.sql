@@ -1,0 +1,18 @@
+-- Tables that hold somebody's rows, each once: a hypertable or a partitioned table stands for its
+-- chunks or partitions.
+SELECT n.nspname, c.relname
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+  AND NOT c.relispartition
+  AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_'
+  AND n.nspname <> 'information_schema'
+  AND n.nspname !~ '^_?timescaledb_'
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.objid = c.oid
+      AND d.deptype = 'e'
+  )
+ORDER BY n.nspname, c.relname

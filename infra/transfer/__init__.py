@@ -1,0 +1,1 @@
+"""Archives: dump, receipt, staged restore, swap."""

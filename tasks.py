@@ -1,0 +1,186 @@
+"""Slipway's commands. Each one parses, calls one function in `infra`, and shows the result."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+from invoke.exceptions import Exit
+
+from infra import archives as archive_store
+from infra import checks, migrations, render, stack
+from infra.app import App
+from infra.boundary import task
+from infra.engine import images
+
+
+@task()
+def up(app: App) -> None:
+    """Start the stack, bring the schema to head, show how it is."""
+    notice = stack.pg14_notice(app.settings)
+    if notice:
+        app.console.warn(notice)
+    with app.console.step("starting services"):
+        app.stack.start()
+    with app.console.step("migrating"):
+        lines = app.stack.migrate()
+    render.lines(app.console, lines)
+    render.status(app.console, app.stack.status())
+
+
+@task()
+def down(app: App) -> None:
+    """Stop the stack and remove its containers; the data stays."""
+    app.stack.stop()
+    app.console.line("stopped; the data stays")
+
+
+@task(help={"json": "print JSON"})
+def status(app: App, json: bool = False) -> None:
+    """Show the services and the schema."""
+    render.status(app.console, app.stack.status(), as_json=json)
+
+
+@task(
+    positional=["service"],
+    optional=["service"],
+    help={
+        "service": "db, redis or migrator; all of them without it",
+        "follow": "go on until Ctrl-C",
+        "tail": "how many lines to begin with",
+    },
+)
+def logs(app: App, service: str = "", follow: bool = False, tail: int = 100) -> None:
+    """Show what the services wrote."""
+    services = [service] if service else []
+    raise Exit(code=app.runner.attach(app.compose.logs(services, follow=follow, tail=tail)))
+
+
+@task(help={"command": "run this SQL and leave", "superuser": "as postgres, not as the owner"})
+def psql(app: App, command: str = "", superuser: bool = False) -> None:
+    """Open psql on the local database, as its owner."""
+    raise Exit(code=app.runner.attach(app.stack.psql(command, superuser=superuser)))
+
+
+@task()
+def migrate(app: App) -> None:
+    """Reconcile roles and bring the schema of the active target to head."""
+    with app.console.step("migrating"):
+        lines = app.stack.migrate()
+    render.lines(app.console, lines)
+
+
+@task(
+    positional=["message"],
+    help={"message": "what the revision does", "empty": "do not compare models and database"},
+)
+def revision(app: App, message: str, empty: bool = False) -> None:
+    """Write a new Alembic revision from the difference between models and database."""
+    path = migrations.revision(app.settings.config.admin, message, autogenerate=not empty)
+    app.console.line(f"wrote {path.relative_to(app.root)}")
+
+
+@task()
+def stamp(app: App) -> None:
+    """Tell Alembic that the database already has the models' schema; checked first."""
+    migrations.stamp(app.settings.config.admin)
+    app.console.line(f"schema: {migrations.state(app.settings.config.admin)}")
+
+
+@task()
+def schema_check(app: App) -> None:
+    """Compare the database with the models; exit code 9 on a difference."""
+    app.stack.check_schema()
+    app.console.line("the database has the models' schema")
+
+
+@task(help={"json": "print JSON"})
+def targets(app: App, json: bool = False) -> None:
+    """Show which targets are configured and which one is active."""
+    render.targets(app.console, app.settings.targets(), as_json=json)
+
+
+@task(help={"tests": "also the images that only the tests use"})
+def build_images(app: App, tests: bool = False) -> None:
+    """Build the stack's images from distribution packages, where no registry can be reached."""
+    images.build_images(
+        app.runner,
+        root=app.root,
+        ca_file=app.settings.build_ca,
+        report=app.console.line,
+        only=images.ALL_TAGS if tests else (),
+    )
+
+
+@task(help={"jobs": "connections at once"})
+def export_local(app: App, jobs: int = archive_store.default_jobs()) -> None:
+    """Make an archive of the old install (SOURCE_DB_* in .env), which is only read."""
+    with app.console.step("exporting") as step:
+        made = archive_store.export_local(
+            app.settings, app.engine, app.tools, jobs=jobs, report=step.update
+        )
+    render.archive(app.console, made)
+
+
+@task(help={"json": "print JSON"})
+def archives(app: App, json: bool = False) -> None:
+    """List the archives, newest first."""
+    render.archives(app.console, archive_store.listing(app.settings), as_json=json)
+
+
+@task(
+    positional=["archive"],
+    help={
+        "archive": "its name, as `invoke archives` shows it",
+        "to": "the target to replace: local",
+        "jobs": "connections at once",
+        "yes": "do not ask",
+    },
+)
+def restore(
+    app: App,
+    archive: str,
+    to: str,
+    jobs: int = archive_store.default_jobs(),
+    yes: bool = False,
+) -> None:
+    """Put an archive in the place of a target's database, which is kept beside it."""
+    archive_store.require_local(app.settings, to)
+    app.stack.require_database()
+    found = archive_store.find(app.settings, archive)
+    target = archive_store.local_target(app.settings, app.engine)
+    archive_store.check(found, target)
+    render.confirm_restore(app.console, found, target, yes=yes)
+    with app.console.step("restoring") as step:
+        arrived = archive_store.restore(found, target, app.tools, jobs=jobs, report=step.update)
+    render.restored(app.console, arrived, target)
+
+
+@task(positional=["layer"], optional=["layer"], help={"layer": "unit, integration or e2e"})
+def test(app: App, layer: str = "") -> None:
+    """Run lint, types and every test; or the tests of one layer."""
+    raise Exit(code=checks.test(app.runner, app.root, layer))
+
+
+@task()
+def lint(app: App) -> None:
+    """Check style, formatting and types."""
+    raise Exit(code=checks.lint(app.runner, app.root))
+
+
+namespace = Collection(
+    up,
+    down,
+    status,
+    logs,
+    psql,
+    migrate,
+    revision,
+    stamp,
+    schema_check,
+    targets,
+    build_images,
+    export_local,
+    archives,
+    restore,
+    test,
+    lint,
+)

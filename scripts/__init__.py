@@ -1,0 +1,1 @@
+"""What runs outside the application: the bootstrap and the containers' entrypoints."""

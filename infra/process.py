@@ -97,11 +97,26 @@ class SubprocessRunner:
         return Completed(tuple(argv), process.returncode, stdout, "".join(stderr))
 
     def attach(self, argv: Sequence[str], *, cwd: Path | None = None) -> int:
-        """Run on the user's terminal; a missing program is exit code 127."""
+        """Run on the user's terminal; a missing program is exit code 127.
+
+        At Ctrl-C the program ends in its own way first; KeyboardInterrupt comes afterwards.
+        """
         try:
-            return subprocess.run(argv, cwd=cwd, check=False).returncode
+            process = subprocess.Popen(argv, cwd=cwd)
         except FileNotFoundError:
             return 127
+        interrupted = False
+        while True:
+            try:
+                code = process.wait()
+                break
+            except KeyboardInterrupt:
+                # The terminal has sent it to the program too, which knows how to clean up.
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+        # A program that a signal ended counts as it does in a shell.
+        return code if code >= 0 else 128 - code
 
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
         """Feed one program's output into another; the first failure of the two is returned."""

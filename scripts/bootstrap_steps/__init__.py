@@ -1,0 +1,1 @@
+"""The steps of scripts/bootstrap.py; they run before any library is installed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -104,7 +104,7 @@ def _exists(connection: Connection, relation: str) -> bool:
 
 def _statement(name: str) -> LiteralString:
     # The files are part of the program, so their text is as literal as this line.
-    return cast("LiteralString", (_SQL / f"{name}.sql").read_text(encoding="utf-8"))
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _row(connection: Connection, query: LiteralString, *values: object) -> tuple[object, ...]:

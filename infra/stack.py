@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +25,12 @@ from infra.settings import Settings
 
 # The community ended PostgreSQL 14 on 2026-11-12; the image was frozen before.
 _LAST_UNSUPPORTED_MAJOR = 14
+
+# A first start runs init scripts and a killed one its recovery: both may take minutes.
+_HEALTHY_SECONDS = 300.0
+_POLL_SECONDS = 0.3
+# A service that the engine had to start this often will not come up by itself.
+_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,8 @@ class Stack:
         self._own_folders()
         answer = self._runner.run(self._compose.up(self.services))
         if not answer.ok:
-            raise self._explain(answer)
+            raise _compose_failure(answer)
+        self._wait()
 
     def migrate(self) -> list[str]:
         """Reconcile roles, bring the schema to head, grant; return the migrator's lines."""
@@ -145,24 +153,50 @@ class Stack:
         for name in ("archives", "journal", "reports"):
             (self._settings.root / "data" / name).mkdir(parents=True, exist_ok=True)
 
-    def _explain(self, answer: Completed) -> SlipwayError:
-        for service in self._engine.services(self._settings.project):
-            if service.name in self.services and service.health != "healthy":
-                logs = self._runner.run(self._compose.logs([service.name], follow=False, tail=5))
-                return EngineError(
-                    f"service {service.name} is {service.health or service.state}: "
-                    f"{_last_line(logs)}",
-                    f"Run `invoke logs {service.name}` for the rest.",
-                )
-        missing = re.search(r"required variable (\w+) is missing", answer.stderr)
-        if missing:
-            return ConfigurationError(
-                f"settings cannot be used: {missing.group(1)} is missing", "Set it in .env."
-            )
+    def _wait(self) -> None:
+        """Wait until every service is healthy; EngineError for one that cannot become so.
+
+        Compose's own waiting takes a service that dies and is started again for one that is
+        starting, and says so only when the grace period of a first start is over.
+        """
+        deadline = time.monotonic() + _HEALTHY_SECONDS
+        while True:
+            found = self._engine.services(self._settings.project)
+            waiting = [
+                service
+                for service in found
+                if service.name in self.services and service.health != "healthy"
+            ]
+            if not waiting:
+                return
+            for service in waiting:
+                dying = service.state == "exited" or service.restarts >= _RESTARTS
+                if dying or service.health == "unhealthy" or time.monotonic() > deadline:
+                    raise self._unhealthy(service)
+            time.sleep(_POLL_SECONDS)
+
+    def _unhealthy(self, service: Service) -> EngineError:
+        logs = self._runner.run(self._compose.logs([service.name], follow=False, tail=20))
+        # The entrypoints' and servers' own word for what went wrong, without Compose's prefix.
+        lines = [line.partition("| ")[2].strip() for line in logs.stdout.splitlines()]
+        fatal = [line for line in lines if "FATAL" in line or "ERROR" in line]
+        state = "keeps dying" if service.restarts else service.health or service.state
         return EngineError(
-            f"docker compose up failed: {_last_line(answer)}",
-            "Run `docker compose config` to check the files, `invoke logs` for the services.",
+            f"service {service.name} {state}: {(fatal or lines or ['no log'])[-1]}",
+            f"Run `invoke logs --service {service.name}` for the rest.",
         )
+
+
+def _compose_failure(answer: Completed) -> SlipwayError:
+    missing = re.search(r"required variable (\w+) is missing", answer.stderr)
+    if missing:
+        return ConfigurationError(
+            f"settings cannot be used: {missing.group(1)} is missing", "Set it in .env."
+        )
+    return EngineError(
+        f"docker compose up failed: {_last_line(answer)}",
+        "Run `docker compose config` to check the files, `invoke logs` for the services.",
+    )
 
 
 def describe(state: SchemaState) -> str:

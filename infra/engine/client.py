@@ -22,11 +22,12 @@ _START_HINT = (
 
 @dataclass(frozen=True)
 class Service:
-    """One container of the stack."""
+    """One container of the stack; `restarts` counts how often the engine had to start it again."""
 
     name: str
     state: str
     health: str
+    restarts: int
     image: str
     ports: str
 
@@ -76,6 +77,7 @@ class Engine:
                     name=attributes["Config"]["Labels"]["com.docker.compose.service"],
                     state=state["Status"],
                     health=state.get("Health", {}).get("Status", ""),
+                    restarts=attributes["RestartCount"],
                     image=attributes["Config"]["Image"],
                     ports=", ".join(_published(attributes)),
                 )

@@ -37,8 +37,12 @@ def connect(
     except psycopg.OperationalError as error:
         raise _explain(endpoint, side, parts, error) from None
     with connection:
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute("SELECT pg_catalog.set_config(%s, '0', false)", [name])
+        # Asked of pg_settings because the last one is known from version 17 on.
+        connection.execute(
+            "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings "
+            "WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', "
+            "'transaction_timeout')"
+        )
         # Source databases are not trusted: a function in `public` must not shadow a built-in one.
         connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
         connection.set_autocommit(autocommit)

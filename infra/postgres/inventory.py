@@ -68,7 +68,10 @@ def facts(connection: Connection) -> Facts:
 
 def tables(connection: Connection) -> list[tuple[str, str]]:
     """List the schema and name of each table that holds somebody's rows."""
-    return [(str(schema), str(name)) for schema, name in connection.execute(_statement("tables")).fetchall()]
+    return [
+        (str(schema), str(name))
+        for schema, name in connection.execute(_statement("tables")).fetchall()
+    ]
 
 
 def row_count(connection: Connection, schema: str, table: str) -> int:

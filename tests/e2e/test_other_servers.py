@@ -1,0 +1,116 @@
+"""Other servers than the stack's own: an older major version, and one without TimescaleDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.engine import images as built
+from infra.process import SubprocessRunner
+from infra.settings import Images
+from tests.e2e.test_bad_input import complaint
+from tests.e2e.test_move import export
+from tests.fixtures.checkout import ROOT, Checkout, make_checkout
+from tests.fixtures.servers import Server
+
+
+@pytest.fixture(scope="module")
+def plain(
+    tmp_path_factory: pytest.TempPathFactory, images: Images, source: Server
+) -> Iterator[Checkout]:
+    """Start a stack on PostgreSQL 15 without TimescaleDB."""
+    built.build_images(
+        SubprocessRunner(), root=ROOT, ca_file=None, report=print, only=(built.POSTGRES_15,)
+    )
+    checkout = make_checkout(
+        tmp_path_factory.mktemp("plain") / "checkout",
+        images,
+        DB_IMAGE=built.POSTGRES_15,
+        PG_MAJOR="15",
+        SOURCE_DB_PORT=str(source.port),
+        SOURCE_DB_NAME="chinook_serial",
+        SOURCE_DB_PASSWORD=source.password,
+    )
+    try:
+        checkout.expect("up")
+        yield checkout
+    finally:
+        checkout.remove()
+
+
+def test_without_timescaledb_the_ticks_lie_in_native_partitions(plain: Checkout) -> None:
+    plain.expect("schema-check")
+
+    partitions = plain.sql("SELECT count(*) FROM pg_inherits WHERE inhparent = 'ticks'::regclass")
+    assert int(partitions) > 1
+    default = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'ticks_default'"
+    assert plain.sql(default) == "DEFAULT"
+
+
+def test_a_hypertable_is_refused_where_there_is_no_timescaledb(plain: Checkout) -> None:
+    name = export(plain, "ticks")
+    databases = "SELECT string_agg(datname || oid, ',' ORDER BY oid) FROM pg_database"
+    before = plain.sql(databases)
+
+    line = complaint(plain.invoke("restore", name, "--to", "local", "--yes"), 3)
+
+    assert "extension timescaledb 2.19.3 is not in the target's image" in line
+    assert plain.sql(databases) == before
+
+
+def test_a_newer_server_moves_into_an_older_one_and_back(
+    plain: Checkout, fresh_stack: Checkout, source: Server
+) -> None:
+    # `transaction_timeout`, which pg_restore 17 sets, is unknown to the older server.
+    source.execute("DROP DATABASE IF EXISTS little")
+    source.execute("CREATE DATABASE little TEMPLATE template0")
+    source.load(
+        "\\c little\n"
+        "CREATE TABLE parent (id int PRIMARY KEY, note text);\n"
+        "CREATE TABLE child (id int GENERATED ALWAYS AS IDENTITY, "
+        "parent int REFERENCES parent, price numeric(12,4) CHECK (price > 0));\n"
+        "INSERT INTO parent SELECT i, 'n' || i FROM generate_series(1, 1000) i;\n"
+        "INSERT INTO child (parent, price) SELECT i, i / 3.0 FROM generate_series(1, 1000) i;\n"
+    )
+    plain.expect("restore", export(plain, "little"), "--to", "local", "--yes")
+    digest = "SELECT count(*), sum(hashtextextended(c::text, 0)::numeric) FROM child c"
+    ((rows, expected),) = source.execute(digest, "little")
+    assert plain.sql(digest) == f"{rows}|{expected}"
+
+    before = {name: value for name, value in fresh_stack.values.items() if name[:7] == "SOURCE_"}
+    fresh_stack.set(
+        SOURCE_DB_PORT=plain.values["DB_PORT"],
+        SOURCE_DB_PASSWORD=plain.values["POSTGRES_PASSWORD"],
+    )
+    try:
+        name = export(fresh_stack, plain.values["DB_NAME"])
+    finally:
+        fresh_stack.set(**before)
+    fresh_stack.expect("restore", name, "--to", "local", "--yes")
+
+    assert fresh_stack.sql(digest) == f"{rows}|{expected}"
+
+
+@pytest.mark.parametrize("target", ["supabase", "neon", "source"])
+def test_targets_that_take_no_archive_are_refused(fresh_stack: Checkout, target: str) -> None:
+    name = export(fresh_stack, "chinook_serial")
+
+    line = complaint(fresh_stack.invoke("restore", name, "--to", target, "--yes"), 3)
+
+    assert f"target {target!r} takes no archive" in line
+
+
+def test_the_overlay_without_a_hosted_database_says_so(fresh_stack: Checkout) -> None:
+    overlay = ("-f", "docker-compose.yml", "-f", "docker-compose.cloud.yml")
+
+    local = fresh_stack.compose(*overlay, "run", "--rm", "--no-deps", "-T", "migrator")
+    fresh_stack.set(DB_TARGET="neon")
+    try:
+        neon = fresh_stack.compose(*overlay, "run", "--rm", "--no-deps", "-T", "migrator")
+    finally:
+        fresh_stack.set(DB_TARGET="local")
+
+    assert local.returncode == neon.returncode == 2
+    assert "error: settings cannot be used" in neon.stderr
+    assert "NEON_DB_HOST is still the placeholder" in neon.stderr

@@ -53,7 +53,7 @@ JOIN (VALUES ('r', 'table'), ('p', 'table'), ('f', 'table'), ('v', 'view'), ('m'
 WHERE NOT c.relispartition
   AND n.nspname <> 'information_schema'
   AND NOT starts_with(n.nspname, 'pg_')
-  AND c.oid IS DISTINCT FROM to_regclass('alembic_version')
+  AND c.oid IS DISTINCT FROM to_regclass('public.alembic_version')
   AND NOT EXISTS (
     SELECT FROM pg_depend d
     WHERE d.deptype = 'e'

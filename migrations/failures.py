@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.config import Endpoint
 from backend.errors import MigrationError
+from backend.reachability import diagnose, last_line
 
 LOCK_NOT_AVAILABLE = psycopg.errors.LockNotAvailable.sqlstate
-
-# A database of this name is on every server, so a login can be tried there.
-MAINTENANCE_DATABASE = "postgres"
-
-_TCP_TIMEOUT = 5.0
 
 
 def sqlstate(error: DBAPIError) -> str | None:
@@ -37,36 +32,26 @@ def busy(database: str, seconds: float) -> MigrationError:
 
 
 def connection_failure(error: psycopg.Error, endpoint: Endpoint) -> MigrationError:
-    """Name why the endpoint cannot be reached, found out by behaviour.
-
-    libpq keeps the SQLSTATE of a refused connection to itself, and the text's language is the
-    server's choice.
-    """
+    """Name why the endpoint cannot be reached."""
     where = f"{endpoint.host}:{endpoint.port}"
-    try:
-        socket.create_connection((endpoint.host, endpoint.port), _TCP_TIMEOUT).close()
-    except OSError:
-        return MigrationError(
-            f"nothing answers at {where}",
-            "Start the stack with `invoke up`, or correct the host and port in .env.",
-        )
-    if error.pgconn is not None and error.pgconn.used_password:
-        names = _databases(endpoint)
-        if names is None:
+    found = diagnose(endpoint, error)
+    match found.cause:
+        case "unknown host" | "no answer":
             return MigrationError(
-                f'the server at {where} refuses the password of "{endpoint.user}"',
-                "Correct it in .env; on the local target `invoke up` sets the role's password"
-                " to it.",
+                f"nothing answers at {where}",
+                "Start the stack with `invoke up`, or correct the host and port in .env.",
             )
-        if endpoint.database not in names:
+        case "no database":
             return MigrationError(
                 f'database "{endpoint.database}" does not exist at {where}',
                 "Correct its name in .env, or create it; `invoke up` creates the local one.",
             )
-    return MigrationError(
-        f"{endpoint} cannot be reached: {last_line(error)}",
-        "Run `invoke doctor` to see what stands in the way.",
-    )
+        case "refused":
+            return MigrationError(
+                f'the server at {where} refuses user "{endpoint.user}": {found.text}',
+                "Correct the password in .env; on the local target `invoke up` sets the role's"
+                " password to it.",
+            )
 
 
 def named(error: DBAPIError, endpoint: Endpoint) -> MigrationError:
@@ -102,18 +87,3 @@ def _revision(trace: TracebackType | None) -> str | None:
         if Path(frame.f_code.co_filename).parent.name == "versions":
             revision = frame.f_globals.get("revision", revision)
     return revision
-
-
-def _databases(endpoint: Endpoint) -> list[str] | None:
-    """List the server's databases; None when it refuses the login there as well."""
-    parts = endpoint.conninfo() | {"dbname": MAINTENANCE_DATABASE}
-    try:
-        with psycopg.connect(**parts) as connection:
-            return [name for (name,) in connection.execute("SELECT datname FROM pg_database")]
-    except psycopg.OperationalError:
-        return None
-
-
-def last_line(error: BaseException) -> str:
-    """Return the last line of the error's text: libpq puts the server's own words there."""
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

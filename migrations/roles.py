@@ -16,8 +16,9 @@ from psycopg.rows import TupleRow
 
 from backend.config import Config, Endpoint, Secret
 from backend.errors import ConfigurationError, MigrationError
+from backend.reachability import last_line
 from migrations import catalog
-from migrations.failures import MAINTENANCE_DATABASE, busy, last_line
+from migrations.failures import busy
 from migrations.grants import grant_application_role
 from migrations.upgrade import LOCK_KEY
 
@@ -64,7 +65,7 @@ def reconcile(config: Config, socket_dir: Path) -> None:
     """
     owner, application = config.admin, config.app
     _check_names(owner.user, application.user)
-    with _connect(socket_dir, MAINTENANCE_DATABASE) as connection:
+    with _connect(socket_dir, "postgres") as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
         with connection.transaction():
             connection.execute(_SILENCE)
@@ -117,8 +118,12 @@ def _connect(socket_dir: Path, database: str) -> Iterator[Connection]:
         ) from error
     with connection:
         try:
+            # A restored database is not trusted: with nothing but pg_catalog in the path, none of
+            # its functions can stand in for a built-in one and run as superuser.
             connection.execute(
-                "SELECT set_config('lock_timeout', %s, false)", [f"{_LOCK_TIMEOUT}s"]
+                "SELECT pg_catalog.set_config('lock_timeout', %s, false),"
+                " pg_catalog.set_config('search_path', '', false)",
+                [f"{_LOCK_TIMEOUT}s"],
             )
             yield connection
         except psycopg.errors.LockNotAvailable as error:

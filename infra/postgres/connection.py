@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from backend.config import Endpoint
+from backend.reachability import diagnose, last_line
 from infra.errors import SlipwayError, SourceError, TargetError
 
 Side = Literal["source", "target"]
 Connection = psycopg.Connection[TupleRow]
 
-_TCP_TIMEOUT = 5.0
 _ERRORS: dict[Side, type[SlipwayError]] = {"source": SourceError, "target": TargetError}
 
 
@@ -35,7 +34,7 @@ def connect(
     try:
         connection = psycopg.connect(**parts, autocommit=True)
     except psycopg.OperationalError as error:
-        raise _explain(endpoint, side, parts, error) from None
+        raise _explain(endpoint, side, parts["dbname"], error) from None
     with connection:
         # Asked of pg_settings because the last one is known from version 17 on.
         connection.execute(
@@ -50,75 +49,45 @@ def connect(
             yield connection
         except psycopg.Error as error:
             raise _ERRORS[side](
-                f"{_name(endpoint, parts['dbname'])}: {_first_line(error)}",
+                f"{_name(endpoint, parts['dbname'])}: "
+                f"{error.diag.message_primary or last_line(error)}",
                 f"The server answered with SQLSTATE {error.sqlstate or 'none (connection lost)'}; "
                 "see its log.",
             ) from error
 
 
-def _explain(
-    endpoint: Endpoint, side: Side, parts: dict[str, Any], error: psycopg.Error
-) -> SlipwayError:
-    """Find out by behaviour what went wrong: libpq tells no SQLSTATE for a failed connect."""
-    failure = _ERRORS[side]
+def _explain(endpoint: Endpoint, side: Side, database: str, error: psycopg.Error) -> SlipwayError:
     prefix = "SOURCE_DB" if endpoint.target == "source" else f"{endpoint.target.upper()}_DB"
     where = f"{endpoint.host}:{endpoint.port}"
-    try:
-        socket.create_connection((endpoint.host, endpoint.port), _TCP_TIMEOUT).close()
-    except socket.gaierror:
-        return failure(
-            f"{endpoint.target} host {endpoint.host!r} is not a known name",
-            f"Check {prefix}_HOST in .env.",
-        )
-    except OSError:
-        return failure(
-            f"{endpoint.target} database: nothing answers at {where}",
-            f"Start that server, or check {prefix}_HOST and {prefix}_PORT in .env."
-            if endpoint.target != "local"
-            else "Start the stack with `invoke up`.",
-        )
-    # The server checks the password before it looks for the database, so a login elsewhere on it
-    # tells the two apart in any language.
-    others = _databases(parts)
-    if others is not None:
-        return failure(
-            f"database {parts['dbname']!r} does not exist at {where}",
-            f"Databases there: {', '.join(others)}. Set {prefix}_NAME in .env.",
-        )
-    return failure(
-        f"{endpoint.target} database at {where} refuses user {endpoint.user!r}: "
-        f"{_first_line(error)}",
-        f"Check {prefix}_USER and {prefix}_PASSWORD in .env, and that the server at {where} "
-        "is the one you mean."
-        if endpoint.target != "local"
-        else "`invoke up` sets the roles' passwords to those in .env.",
-    )
-
-
-def _databases(parts: dict[str, Any]) -> list[str] | None:
-    """List the server's databases, or None when the login itself is refused."""
-    for candidate in ("postgres", "template1"):
-        if candidate == parts["dbname"]:
-            continue
-        try:
-            with psycopg.connect(**(parts | {"dbname": candidate})) as connection:
-                rows = connection.execute(
-                    "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn "
-                    "AND NOT datistemplate ORDER BY datname"
-                ).fetchall()
-        except psycopg.OperationalError:
-            continue
-        names = [str(name) for (name,) in rows]
-        return None if parts["dbname"] in names else names
-    return None
+    local = endpoint.target == "local"
+    found = diagnose(endpoint, error, database)
+    match found.cause:
+        case "unknown host":
+            message = f"{endpoint.target} host {endpoint.host!r} is not a known name"
+            hint = f"Check {prefix}_HOST in .env."
+        case "no answer":
+            message = f"{endpoint.target} database: nothing answers at {where}"
+            hint = (
+                "Start the stack with `invoke up`."
+                if local
+                else f"Start that server, or check {prefix}_HOST and {prefix}_PORT in .env."
+            )
+        case "no database":
+            message = f"database {database!r} does not exist at {where}"
+            hint = f"Databases there: {', '.join(found.databases)}. Set {prefix}_NAME in .env."
+        case "refused":
+            message = (
+                f"{endpoint.target} database at {where} refuses user {endpoint.user!r}: "
+                f"{found.text}"
+            )
+            hint = (
+                "Run `invoke up`, which sets the roles' passwords to those in .env."
+                if local
+                else f"Check {prefix}_USER and {prefix}_PASSWORD in .env, and that the server at "
+                f"{where} is the one you mean."
+            )
+    return _ERRORS[side](message, hint)
 
 
 def _name(endpoint: Endpoint, database: str) -> str:
     return f"{endpoint.target} database {database!r}"
-
-
-def _first_line(error: psycopg.Error) -> str:
-    if error.diag.message_primary:
-        return error.diag.message_primary
-    text = str(error).strip().splitlines()
-    return text[-1].removeprefix("FATAL:").strip() if text else type(error).__name__

@@ -40,8 +40,6 @@ def status(app: App, json: bool = False) -> None:
 
 
 @task(
-    positional=["service"],
-    optional=["service"],
     help={
         "service": "db, redis or migrator; all of them without it",
         "follow": "go on until Ctrl-C",
@@ -82,7 +80,7 @@ def revision(app: App, message: str, empty: bool = False) -> None:
 def stamp(app: App) -> None:
     """Tell Alembic that the database already has the models' schema; checked first."""
     migrations.stamp(app.settings.config.admin)
-    app.console.line(f"schema: {migrations.state(app.settings.config.admin)}")
+    app.console.line(f"schema: {stack.describe(migrations.state(app.settings.config.admin))}")
 
 
 @task()
@@ -138,7 +136,7 @@ def archives(app: App, json: bool = False) -> None:
 def restore(
     app: App,
     archive: str,
-    to: str,
+    to: str = "",
     jobs: int = archive_store.default_jobs(),
     yes: bool = False,
 ) -> None:
@@ -154,7 +152,7 @@ def restore(
     render.restored(app.console, arrived, target)
 
 
-@task(positional=["layer"], optional=["layer"], help={"layer": "unit, integration or e2e"})
+@task(help={"layer": "unit, integration or e2e"})
 def test(app: App, layer: str = "") -> None:
     """Run lint, types and every test; or the tests of one layer."""
     raise Exit(code=checks.test(app.runner, app.root, layer))

@@ -22,7 +22,8 @@ _NOT_IN_SINGLE_QUOTES = re.compile(r"\\\\|\\'|\\$")
 _ESCAPE = re.compile(r'\\([abfnrtv$"\\]|0[0-7]{0,3})|\$\$')
 _LETTERS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 # A dollar sign that Compose would take for a variable.
-_EXPANSION = re.compile(r"(?<![\\$])(?:\\\\)*\$(?!\$)")
+_PLAIN_EXPANSION = re.compile(r"(?<!\$)\$(?:\$\$)*(?!\$)")
+_EXPANSION = re.compile(r"(?<![\\$])(?:\\\\)*\$(?:\$\$)*(?!\$)")
 
 
 def read(path: Path) -> dict[str, str]:
@@ -52,14 +53,18 @@ def parse(text: str, name: str = ".env") -> dict[str, str]:
     values: dict[str, str] = {}
     problems: list[str] = []
     for binding in parse_stream(io.StringIO(text.replace("\r\n", "\n"))):
+        # The parser counts the empty lines before a setting as the setting's own.
+        string = binding.original.string
+        empty = string[: len(string) - len(string.lstrip())].count("\n")
+        line = binding.original.line + empty
         if binding.error:
-            problems.append(f"line {binding.original.line} is not of the form NAME=value")
+            problems.append(f"line {line} is not of the form NAME=value")
+        elif "\n" in string.strip():
+            problems.append(f"line {line}: the quotes of {binding.key} are not closed")
         elif binding.key is not None:
             raw = _raw_value(binding)
             if _would_expand(raw):
-                problems.append(
-                    f"line {binding.original.line}: {binding.key} holds a $ that Compose expands"
-                )
+                problems.append(f"line {line}: {binding.key} holds a $ that Compose expands")
             values[binding.key] = _unquote(raw)
     if problems:
         raise ConfigurationError(
@@ -125,7 +130,9 @@ def _raw_value(binding: Binding) -> str:
 def _would_expand(raw: str) -> bool:
     if raw.startswith("'"):
         return False
-    return _EXPANSION.search(raw) is not None
+    if raw.startswith('"'):
+        return _EXPANSION.search(raw[1 : _closing(raw)]) is not None
+    return _PLAIN_EXPANSION.search(_without_comment(raw)) is not None
 
 
 def _unquote(raw: str) -> str:
@@ -133,13 +140,17 @@ def _unquote(raw: str) -> str:
         return re.sub(r"\\'", "'", raw[1 : _closing(raw)])
     if raw.startswith('"'):
         return _ESCAPE.sub(_unescape, raw[1 : _closing(raw)])
-    return re.sub(r"(?:^|\s+)#.*", "", raw).replace("$$", "$")
+    return _without_comment(raw).replace("$$", "$")
+
+
+def _without_comment(raw: str) -> str:
+    return raw.partition(" #")[0].rstrip()
 
 
 def _closing(raw: str) -> int:
-    """Find the closing quote: the last one that no inline comment holds."""
-    without_comment = re.sub(rf"({raw[0]})\s+#[^{raw[0]}]*$", r"\1", raw)
-    return without_comment.rindex(raw[0])
+    """Find the closing quote: the first one that no backslash escapes."""
+    found = re.match(rf"{raw[0]}(?:\\.|[^{raw[0]}\\])*", raw)
+    return found.end() if found else len(raw)
 
 
 def _unescape(match: re.Match[str]) -> str:

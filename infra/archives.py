@@ -73,6 +73,10 @@ def restore(
 
 def require_local(settings: Settings, name: str) -> None:
     """Raise RefusedError for targets that an archive cannot be restored into."""
+    if not name:
+        raise UsageError(
+            "--to is missing", "Name the target to replace: `invoke restore NAME --to local`."
+        )
     if settings.target(name).name != "local":
         raise RefusedError(f"target {name!r} takes no archive", "Restore with `--to local`.")
 

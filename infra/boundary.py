@@ -19,6 +19,7 @@ from invoke.tasks import task as invoke_task
 from infra.app import App
 from infra.console import Console
 from infra.errors import SlipwayError
+from infra.process import Terminated
 
 INTERRUPTED = 130
 _ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,9 @@ def task(**options: Any) -> Callable[[Body], Any]:  # noqa: ANN401 - Invoke's ow
         @functools.wraps(body)
         def run(context: Context, *arguments: Any, **keywords: Any) -> None:  # noqa: ANN401
             del context
+            if {"-h", "--help"} & {*arguments, *keywords.values()}:
+                # Invoke takes it for the value of a positional argument.
+                raise Exit(f"Run `invoke --help {body.__name__.replace('_', '-')}`.", code=1)
             guarded(lambda app: body(app, *arguments, **keywords))
 
         return invoke_task(**options)(run)
@@ -63,7 +67,7 @@ def guarded(work: Callable[[App], None]) -> None:
 
 def _interrupt(number: int, frame: object) -> None:
     del number, frame
-    raise KeyboardInterrupt
+    raise Terminated
 
 
 def _write_log() -> Path:

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console as RichConsole
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from infra.errors import RefusedError, SlipwayError
 
@@ -27,8 +29,8 @@ class Console:
     """Prints for a person on a terminal, and plain lines for anything else."""
 
     def __init__(self) -> None:
-        self._out = RichConsole(highlight=False, soft_wrap=True)
-        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self._out = _plain_console(stderr=False)
+        self._err = _plain_console(stderr=True)
 
     @property
     def interactive(self) -> bool:
@@ -63,7 +65,7 @@ class Console:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self._out.print(table, soft_wrap=False)
 
     @contextmanager
@@ -99,6 +101,15 @@ class Console:
             raise RefusedError("not confirmed, nothing was changed", "Answer y to go on.")
 
 
+def _plain_console(*, stderr: bool) -> RichConsole:
+    # Names are printed as they are, whatever Rich would read into them. On a terminal lines break
+    # between words; anywhere else a line stays one line, for grep and scripts.
+    wrap = (sys.stderr if stderr else sys.stdout).isatty()
+    return RichConsole(
+        stderr=stderr, highlight=False, soft_wrap=not wrap, markup=False, emoji=False
+    )
+
+
 class _Silent:
     def update(self, text: str) -> None:
         """Lines that are not a terminal's get no moving detail."""
@@ -110,4 +121,4 @@ class _Moving:
         self._task = progress.add_task("", total=None, detail="")
 
     def update(self, text: str) -> None:
-        self._progress.update(self._task, detail=text)
+        self._progress.update(self._task, detail=escape(text))

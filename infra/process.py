@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,10 @@ LineSink = Callable[[str], None]
 
 # How long a child may take to leave after it was asked to, before it is killed. Seconds.
 _GRACE = 5.0
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: sent to this program alone, so that its children know nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,9 @@ class SubprocessRunner:
             try:
                 reader.start()
                 if stdin is not None and process.stdin is not None:
+                    if isinstance(process.stdin, io.TextIOWrapper):
+                        # Windows would send a carriage return along with a password.
+                        process.stdin.reconfigure(newline="\n")
                     _feed(process.stdin, stdin)
                 stdout = process.stdout.read() if process.stdout else ""
                 process.wait()
@@ -99,7 +108,7 @@ class SubprocessRunner:
     def attach(self, argv: Sequence[str], *, cwd: Path | None = None) -> int:
         """Run on the user's terminal; a missing program is exit code 127.
 
-        At Ctrl-C the program ends in its own way first; KeyboardInterrupt comes afterwards.
+        Ctrl-C is the program's own affair; KeyboardInterrupt comes when it has failed by it.
         """
         try:
             process = subprocess.Popen(argv, cwd=cwd)
@@ -110,18 +119,31 @@ class SubprocessRunner:
             try:
                 code = process.wait()
                 break
+            except Terminated:
+                process.terminate()
+                interrupted = True
             except KeyboardInterrupt:
                 # The terminal has sent it to the program too, which knows how to clean up.
                 interrupted = True
-        if interrupted:
+        if interrupted and code != 0:
             raise KeyboardInterrupt
         # A program that a signal ended counts as it does in a shell.
         return code if code >= 0 else 128 - code
 
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
         """Feed one program's output into another; the first failure of the two is returned."""
+        for argv in (producer, consumer):
+            if shutil.which(argv[0]) is None:
+                return Completed(tuple(argv), 127, "", f"{argv[0]} is not installed")
+        complaint: list[str] = []
         with (
-            subprocess.Popen(producer, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
+            subprocess.Popen(
+                producer,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            ) as first,
             subprocess.Popen(
                 consumer,
                 stdin=first.stdout,
@@ -135,11 +157,13 @@ class SubprocessRunner:
             # The producer must see a broken pipe when the consumer dies.
             if first.stdout is not None:
                 first.stdout.close()
+            reader = threading.Thread(target=_drain, args=(first.stderr, complaint, None))
+            reader.start()
             stdout, stderr = second.communicate()
-            complaint = first.stderr.read().decode(errors="replace") if first.stderr else ""
+            reader.join()
             first.wait()
         if first.returncode != 0 and second.returncode == 0:
-            return Completed(tuple(producer), first.returncode, "", complaint)
+            return Completed(tuple(producer), first.returncode, "", "".join(complaint))
         return Completed(tuple(consumer), second.returncode, stdout, stderr)
 
 

@@ -130,7 +130,7 @@ def size(count: int) -> str:
     """Write a number of bytes for people."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < _THOUSAND:
+        if value < _THOUSAND - 0.05 or (unit == "B" and count < _THOUSAND):
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= _THOUSAND
     return f"{value:.1f} TB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend import config as base
@@ -40,7 +40,7 @@ class Settings:
     compose_files: tuple[Path, ...]
     build_ca: Path | None
     config: Config
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
 
     @property
     def archives(self) -> Path:
@@ -100,7 +100,7 @@ def load(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
     values = base.merged(outer, root / ".env")
     variables = Variables(values)
     major = variables.text("PG_MAJOR", DEFAULT_PG_MAJOR)
-    if not major.isdigit():
+    if not (major.isascii() and major.isdigit()):
         variables.problem(f"PG_MAJOR is not a number: {major!r}")
     build_ca = variables.text("BUILD_CA_FILE")
     if build_ca and not (root / build_ca).is_file():

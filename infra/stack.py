@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +18,7 @@ from infra.errors import (
     SlipwayError,
 )
 from infra.migrations import SchemaState
+from infra.ports import is_free
 from infra.process import Completed, Runner
 from infra.settings import Settings
 
@@ -140,7 +139,7 @@ class Stack:
             ports["redis"] = ("REDIS_PORT", values.redis.port)
         for service, (name, port) in ports.items():
             ours = self._engine.is_running(self._settings.project, service)
-            if not ours and _is_taken(port):
+            if not ours and not is_free(port):
                 container = self._engine.container_on_port(port)
                 owner = f"container {container}" if container else process_on_port(port)
                 raise EngineError(
@@ -161,12 +160,18 @@ class Stack:
         """
         deadline = time.monotonic() + _HEALTHY_SECONDS
         while True:
-            found = self._engine.services(self._settings.project)
-            waiting = [
-                service
-                for service in found
-                if service.name in self.services and service.health != "healthy"
-            ]
+            found = {
+                service.name: service
+                for service in self._engine.services(self._settings.project)
+                if service.name in self.services
+            }
+            gone = [name for name in self.services if name not in found]
+            if gone:
+                raise EngineError(
+                    f"service {gone[0]} is gone",
+                    "Somebody stopped the stack meanwhile; run `invoke up` again.",
+                )
+            waiting = [service for service in found.values() if service.health != "healthy"]
             if not waiting:
                 return
             for service in waiting:
@@ -234,19 +239,6 @@ def _migrator_failure(answer: Completed) -> SlipwayError:
         )
     kind = ConfigurationError if answer.returncode == ConfigurationError.exit_code else None
     return (kind or MigrationError)(complaint.group(1), complaint.group(2))
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        if os.name == "posix":
-            # A connection left in TIME_WAIT by our own last run is nobody's. On Windows the
-            # option means something else: it would let us share the port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def _last_line(answer: Completed) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from docker.errors import DockerException
 
 from backend.config import Endpoint, Secret
 from infra.engine.client import Engine
@@ -110,5 +113,7 @@ class ClientTools:
         try:
             return self._runner.run(argv, stdin=f"{password}\n", on_stderr=on_stderr)
         except BaseException:
-            self._engine.remove_container(name)
+            # The engine's own trouble must not hide why this ended.
+            with suppress(DockerException):
+                self._engine.remove_container(name)
             raise

@@ -57,14 +57,16 @@ def take(connection: Connection, report: Callable[[str], None]) -> Receipt:
 
 def differences(expected: Receipt, found: Receipt) -> list[str]:
     """Name each table that is missing, came out of nowhere, or differs."""
-    before = {str(table): table for table in expected.tables}
-    after = {str(table): table for table in found.tables}
-    result = [f"{name}: missing" for name in before if name not in after]
-    result += [f"{name}: not in the archive" for name in after if name not in before]
+    before = {(table.schema, table.name): table for table in expected.tables}
+    after = {(table.schema, table.name): table for table in found.tables}
+    result = [f"{table}: missing" for name, table in before.items() if name not in after]
+    result += [
+        f"{table}: not in the archive" for name, table in after.items() if name not in before
+    ]
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
         if old.rows != new.rows:
-            result.append(f"{name}: {old.rows} rows expected, {new.rows} found")
+            result.append(f"{old}: {old.rows} rows expected, {new.rows} found")
         if old.chunks != new.chunks:
-            result.append(f"{name}: {old.chunks} chunks expected, {new.chunks} found")
+            result.append(f"{old}: {old.chunks} chunks expected, {new.chunks} found")
     return sorted(result)

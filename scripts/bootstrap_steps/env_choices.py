@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from infra.errors import ConfigurationError
+from infra.ports import is_free
 from scripts.bootstrap_steps.env_file import Choice, Choices
 from scripts.bootstrap_steps.machine import Machine
 
@@ -55,24 +54,6 @@ def free_ports(example: Mapping[str, str], free: Callable[[int], bool]) -> dict[
         if port != wanted:
             choices[name] = Choice(str(port), f"port {wanted} is taken on 127.0.0.1")
     return choices
-
-
-def is_free(port: int) -> bool:
-    """Tell whether nobody answers on the port of 127.0.0.1 and a program may listen there."""
-    # macOS lets one bind beside a server that listens on all addresses: ask that server first.
-    with socket.socket() as client:
-        client.settimeout(0.5)
-        if client.connect_ex(("127.0.0.1", port)) == 0:
-            return False
-    with socket.socket() as server:
-        if os.name == "posix":
-            # A connection that is only closing takes no port away.
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            server.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def volumes(file_system: str) -> dict[str, Choice]:

@@ -58,9 +58,22 @@ def psql(app: App, command: str = "", superuser: bool = False) -> None:
     raise Exit(code=app.runner.attach(app.stack.psql(command, superuser=superuser)))
 
 
-@task()
-def migrate(app: App) -> None:
+@task(
+    help={
+        "sql": "print the statements instead, for `plain` PostgreSQL or for `timescaledb`",
+        "back_to": "take the schema back to this revision, `base` for none at all",
+        "yes": "do not ask",
+    }
+)
+def migrate(app: App, sql: str = "", back_to: str = "", yes: bool = False) -> None:
     """Reconcile roles and bring the schema of the active target to head."""
+    if sql:
+        app.console.line(stack.migration_sql(sql))
+        return
+    if back_to:
+        render.confirm_downgrade(app.console, app.settings.config.admin, back_to, yes=yes)
+        migrations.downgrade(app.settings.config.admin, back_to)
+        return
     with app.console.step("migrating"):
         lines = app.stack.migrate()
     render.lines(app.console, lines)

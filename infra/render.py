@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from backend.config import Endpoint
 from infra.console import Console
 from infra.errors import RefusedError
 from infra.stack import Status
@@ -109,6 +110,16 @@ def confirm_restore(console: Console, found: Archive, target: LocalTarget, *, ye
         target=f"database {target.database!r} of target local, which is kept as "
         f"{previous_name(target.database)!r}",
         question="Replace the database?",
+        yes=yes,
+    )
+
+
+def confirm_downgrade(console: Console, endpoint: Endpoint, revision: str, *, yes: bool) -> None:
+    """Show which schema would go back to what, and ask: tables and their rows may go."""
+    console.confirm(
+        source=f"schema of database {endpoint.database!r} of target {endpoint.target}, at head",
+        target=f"revision {revision}; what later revisions added is dropped with its rows",
+        question="Take the schema back?",
         yes=yes,
     )
 

@@ -79,6 +79,8 @@ class Settings:
             variables.check()
         except ConfigurationError as error:
             problem = error.message
+            if variables.text(f"{name.upper()}_DB_HOST") in {"", base.PLACEHOLDER}:
+                problem = f"fill in {name.upper()}_DB_* in .env"
             admin = app = None
         active = name == self.config.target
         return Target(name, admin, app, CAPABILITIES[name], active, problem)

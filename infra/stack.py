@@ -16,6 +16,7 @@ from infra.errors import (
     MigrationError,
     RefusedError,
     SlipwayError,
+    UsageError,
 )
 from infra.migrations import SchemaState
 from infra.ports import is_free
@@ -202,6 +203,15 @@ def _compose_failure(answer: Completed) -> SlipwayError:
         f"docker compose up failed: {_last_line(answer)}",
         "Run `docker compose config` to check the files, `invoke logs` for the services.",
     )
+
+
+def migration_sql(kind: str) -> str:
+    """Return the statements of all revisions, for a review or for a database run by others."""
+    if kind not in {"plain", "timescaledb"}:
+        raise UsageError(
+            f"--sql is {kind!r}", "Say `--sql plain` or `--sql timescaledb`, as the database is."
+        )
+    return migrations.offline_sql(timescaledb=kind == "timescaledb")
 
 
 def describe(state: SchemaState) -> str:

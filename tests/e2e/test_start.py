@@ -88,6 +88,18 @@ def test_down_keeps_the_data(fresh_stack: Checkout) -> None:
     assert fresh_stack.sql("SELECT nspname FROM pg_namespace WHERE nspname = 'kept'") == "kept"
 
 
+def test_a_schema_goes_back_and_forth_after_a_yes(fresh_stack: Checkout) -> None:
+    refused = fresh_stack.invoke("migrate", "--back-to", "base")
+    assert refused.returncode == 3
+    assert "nobody can be asked" in refused.stderr
+
+    fresh_stack.expect("migrate", "--back-to", "base", "--yes")
+    assert "schema: empty" in fresh_stack.expect("status")
+    fresh_stack.expect("migrate")
+
+    assert "schema: at head" in fresh_stack.expect("status")
+
+
 def test_psql_and_logs_reach_the_database(fresh_stack: Checkout) -> None:
     who = fresh_stack.expect("psql", "--command", "SELECT 'i am ' || current_user")
     logs = fresh_stack.expect("logs", "--service", "db", "--tail", "1000")

@@ -137,7 +137,8 @@ def test_targets_are_json_without_passwords(
     }
     for target in (source, supabase, neon):
         assert (target["active"], target["admin"], target["app"]) == (False, None, None)
-        assert target["problem"].startswith("settings cannot be used: ")
+    assert source["problem"].startswith("settings cannot be used: ")
+    assert supabase["problem"] == "fill in SUPABASE_DB_* in .env"
 
 
 def test_targets_are_a_table_that_marks_the_active_one(
@@ -148,7 +149,7 @@ def test_targets_are_a_table_that_marks_the_active_one(
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["local", "*", "trading_owner@127.0.0.1:5432/trading"]
-    assert lines[4].split()[:4] == ["neon", "not", "configured", "NEON_DB_HOST"]
+    assert lines[4].split()[:4] == ["neon", "not", "configured", "fill"]
     assert "settings cannot be used" not in "".join(lines)
 
 

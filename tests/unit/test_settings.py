@@ -225,13 +225,8 @@ def test_targets_mark_the_active_one_and_say_what_the_others_lack(
     assert str(found["local"].admin) == "trading_owner@127.0.0.1:5432/trading"
     assert str(found["local"].app) == "trading_app@127.0.0.1:5432/trading"
     assert (found["neon"].admin, found["neon"].app) == (None, None)
-    assert found["neon"].problem == (
-        "settings cannot be used: NEON_DB_HOST is still the placeholder 'change-me'; "
-        "NEON_DB_NAME is still the placeholder 'change-me'; "
-        "NEON_DB_USER is still the placeholder 'change-me'; "
-        "NEON_DB_PASSWORD is still the placeholder 'change-me'"
-    )
-    assert "SUPABASE_DB_HOST" in str(found["supabase"].problem)
+    assert found["neon"].problem == "fill in NEON_DB_* in .env"
+    assert found["supabase"].problem == "fill in SUPABASE_DB_* in .env"
     assert "SOURCE_DB_NAME" in str(found["source"].problem)
 
 

@@ -15,6 +15,7 @@ from infra.errors import (
     RefusedError,
     SlipwayError,
     TargetError,
+    UsageError,
 )
 from infra.migrations import SchemaState
 from infra.stack import Stack, Status
@@ -399,3 +400,10 @@ def test_an_image_without_support_is_noticed(make_settings: MakeSettings, major:
 @pytest.mark.parametrize("major", ["15", "17", "18"])
 def test_a_supported_image_is_not_noticed(make_settings: MakeSettings, major: str) -> None:
     assert stack.pg14_notice(make_settings(PG_MAJOR=major)) is None
+
+
+def test_the_statements_of_a_migration_are_for_one_kind_of_database() -> None:
+    assert "PARTITION BY RANGE (ts)" in stack.migration_sql("plain")
+    assert "create_hypertable" in stack.migration_sql("timescaledb")
+
+    failure(lambda: stack.migration_sql("mysql"), UsageError, "--sql is 'mysql'")

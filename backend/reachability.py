@@ -21,15 +21,18 @@ _ALWAYS_THERE = ("postgres", "template1")
 
 @dataclass(frozen=True)
 class Failure:
-    """The cause of a failed connection; `text` is the server's own word or the network's."""
+    """The cause of a failed connection; `text` is the server's own word or the network's.
 
-    cause: Literal["unknown host", "no answer", "no database", "refused"]
+    `not admitted` means that the password was never asked for: TLS, or the server's host rules.
+    """
+
+    cause: Literal["unknown host", "no answer", "no database", "not admitted", "refused"]
     text: str
     databases: tuple[str, ...] = ()
 
 
 def diagnose(endpoint: Endpoint, error: psycopg.Error, database: str | None = None) -> Failure:
-    """Tell an unknown host, a silent port, a missing database and a refused login apart.
+    """Tell apart what stands between us and the database.
 
     At most two more logins are tried, never in a loop: servers ban who guesses passwords.
     """
@@ -44,9 +47,10 @@ def diagnose(endpoint: Endpoint, error: psycopg.Error, database: str | None = No
     # tells the two apart.
     wanted = database or endpoint.database
     found = _databases(endpoint, wanted)
-    if found is None or wanted in found:
-        return Failure("refused", text)
-    return Failure("no database", text, found)
+    if found is not None and wanted not in found:
+        return Failure("no database", text, found)
+    asked = error.pgconn is not None and error.pgconn.used_password
+    return Failure("refused" if asked else "not admitted", text)
 
 
 def last_line(error: BaseException) -> str:

@@ -46,6 +46,11 @@ def connection_failure(error: psycopg.Error, endpoint: Endpoint) -> MigrationErr
                 f'database "{endpoint.database}" does not exist at {where}',
                 "Correct its name in .env, or create it; `invoke up` creates the local one.",
             )
+        case "not admitted":
+            return MigrationError(
+                f"the server at {where} lets nobody in this way: {found.text}",
+                "Check the target's _SSLMODE in .env, and the server's pg_hba.conf.",
+            )
         case "refused":
             return MigrationError(
                 f'the server at {where} refuses user "{endpoint.user}": {found.text}',

@@ -75,6 +75,9 @@ def _explain(endpoint: Endpoint, side: Side, database: str, error: psycopg.Error
         case "no database":
             message = f"database {database!r} does not exist at {where}"
             hint = f"Databases there: {', '.join(found.databases)}. Set {prefix}_NAME in .env."
+        case "not admitted":
+            message = f"{endpoint.target} database at {where} lets nobody in this way: {found.text}"
+            hint = f"Check {prefix}_SSLMODE in .env, and the server's pg_hba.conf."
         case "refused":
             message = (
                 f"{endpoint.target} database at {where} refuses user {endpoint.user!r}: "

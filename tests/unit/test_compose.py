@@ -211,10 +211,11 @@ def test_the_migrator_is_told_that_it_runs_in_a_container() -> None:
     assert 'SLIPWAY_IN_CONTAINER: "1"' in FILE
 
 
-def test_every_service_and_volume_carries_the_label() -> None:
-    services, volumes = FILE.split("\nservices:\n")[1].split("\nvolumes:\n")
+def test_every_service_network_and_volume_carries_the_label() -> None:
+    services = FILE.split("\nservices:\n")[1].split("\nsecrets:\n")[0]
+    others = FILE.split("\nnetworks:\n")[1]
 
-    names = re.findall(r"^  \w+:$", services.split("\nsecrets:\n")[0], re.MULTILINE)
-    assert len(re.findall(r"^    labels: \*labels$", services, re.MULTILINE)) == len(names)
-    kept = re.findall(r"^  \w+:$", volumes, re.MULTILINE)
-    assert len(re.findall(r"^    labels: \*labels$", volumes, re.MULTILINE)) == len(kept)
+    for part in (services, others):
+        names = re.findall(r"^  \w+:$", part, re.MULTILINE)
+        assert len(names) > 1
+        assert len(re.findall(r"^    labels: \*labels$", part, re.MULTILINE)) == len(names)

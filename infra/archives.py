@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
@@ -34,6 +36,7 @@ def export_local(
     source = settings.source()
     _check_jobs(jobs)
     _remove_leftovers(settings.archives)
+    engine.remove_orphaned_tools()
     server = client_images.server(source, settings.project, desktop=engine.is_desktop())
     return export(source, server, tools, settings.archives, jobs=jobs, report=report)
 
@@ -89,4 +92,6 @@ def _check_jobs(jobs: int) -> None:
 def _remove_leftovers(folder: Path) -> None:
     """Remove what an export left that was killed before it could clean up."""
     for partial in folder.glob(f"*{archives.PARTIAL}"):
-        shutil.rmtree(partial, ignore_errors=True)
+        pid = archives.maker(partial)
+        if pid is None or not psutil.pid_exists(pid):
+            shutil.rmtree(partial, ignore_errors=True)

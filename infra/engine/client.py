@@ -14,6 +14,9 @@ from infra.engine.compose import MINIMUM_VERSION, Compose, parse_version
 from infra.errors import EngineError
 from infra.process import Runner
 
+# On a client-tool container: the process that started it.
+TOOL_LABEL = "io.slipway.pid"
+
 _START_HINT = (
     "Start Docker Desktop or `sudo systemctl start docker`; "
     "`python3 scripts/bootstrap.py` installs it on Debian and Ubuntu."
@@ -108,6 +111,13 @@ class Engine:
             # 409: the engine is removing it already, because of --rm.
             if error.status_code != 409:  # noqa: PLR2004
                 raise
+
+    def remove_orphaned_tools(self) -> None:
+        """Remove client-tool containers whose command was killed before it could do so."""
+        for container in self.client.containers.list(all=True, filters={"label": TOOL_LABEL}):
+            pid = container.labels[TOOL_LABEL]
+            if pid.isdigit() and not psutil.pid_exists(int(pid)):
+                self.remove_container(str(container.name))
 
     def container_on_port(self, port: int) -> str | None:
         """Name the container that publishes a TCP port of this machine."""

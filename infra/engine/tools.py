@@ -12,7 +12,7 @@ from pathlib import Path
 from docker.errors import DockerException
 
 from backend.config import Endpoint, Secret
-from infra.engine.client import Engine
+from infra.engine.client import TOOL_LABEL, Engine
 from infra.process import Completed, LineSink, Runner
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -69,7 +69,8 @@ def docker_run(
 ) -> list[str]:
     """Build the command line of a client-tool container with the archive at /archive."""
     argv = ["docker", "run", "--rm", "--interactive", "--init", "--name", name]
-    argv += ["--label", "io.slipway.project=slipway", "--network", network]
+    argv += ["--label", "io.slipway.project=slipway", "--label", f"{TOOL_LABEL}={os.getpid()}"]
+    argv += ["--network", network]
     argv += ["--volume", f"{mount}:/archive", "--workdir", "/archive"]
     if hasattr(os, "getuid"):
         # Files of the archive belong to whoever runs the command.

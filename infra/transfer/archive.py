@@ -61,7 +61,7 @@ def begin(folder: Path, database: str, now: datetime) -> Path:
     """Make the folder of an archive to be, under a name that is never listed."""
     # The name is a folder's on every system, whatever the database is called.
     safe = re.sub(r"[^A-Za-z0-9_-]+", "_", database) or "database"
-    path = folder / f"{safe}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{PARTIAL}"
+    path = folder / f"{safe}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{os.getpid()}{PARTIAL}"
     folder.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=_MODE)
     return path
@@ -79,7 +79,7 @@ def seal(partial: Path, content: dict[str, Any]) -> Archive:
     manifest = {"format": FORMAT, **content, "files": files}
     manifest["seal"] = _seal(manifest)
     write_text(partial / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    path = partial.with_name(partial.name.removesuffix(PARTIAL))
+    path = partial.with_name(partial.name.partition(".")[0])
     partial.rename(path)
     _flush(path.parent)
     return Archive(path, manifest)
@@ -88,6 +88,12 @@ def seal(partial: Path, content: dict[str, Any]) -> Archive:
 def discard(partial: Path) -> None:
     """Remove an archive that will not be finished."""
     shutil.rmtree(partial, ignore_errors=True)
+
+
+def maker(partial: Path) -> int | None:
+    """Return the process that is making an unfinished archive, or was."""
+    number = partial.name.removesuffix(PARTIAL).rpartition(".")[2]
+    return int(number) if number.isdigit() else None
 
 
 def read(path: Path) -> Archive:

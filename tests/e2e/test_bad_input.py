@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -191,6 +193,33 @@ def test_ctrl_c_during_a_dump_leaves_no_archive_and_no_child(
     _wait_until_no_dump(source)
 
 
+def test_a_killed_export_is_no_archive_and_the_next_one_cleans_up(
+    stack: Checkout, source: Server
+) -> None:
+    stack.set(SOURCE_DB_NAME="chinook_serial")
+    before = stack.archives
+    with source.connect("chinook_serial") as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE track IN ACCESS EXCLUSIVE MODE")
+        process = stack.start("export-local")
+        _wait_for_dump(source)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+
+        (left,) = set(stack.archives) - set(before)
+        assert left.endswith(".partial")
+        assert left not in stack.expect("archives")
+        # The next export waits for the same lock; what the killed one left goes first.
+        process = stack.start("export-local")
+        _wait_until(lambda: left not in stack.archives)
+        blocker.execute("ROLLBACK")
+        stdout, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 0, stdout + stderr
+    assert len(stack.archives) == len(before) + 1
+    _wait_until_no_dump(source)
+
+
 def _dumps(source: Server) -> int:
     ((count,),) = source.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pg_dump'"
@@ -199,14 +228,15 @@ def _dumps(source: Server) -> int:
 
 
 def _wait_for_dump(source: Server) -> None:
-    deadline = time.monotonic() + 30
-    while not _dumps(source):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    _wait_until(lambda: _dumps(source) > 0)
 
 
 def _wait_until_no_dump(source: Server) -> None:
-    deadline = time.monotonic() + 10
-    while _dumps(source):
+    _wait_until(lambda: _dumps(source) == 0)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)

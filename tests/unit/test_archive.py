@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -74,7 +75,7 @@ def test_the_name_is_a_folders_on_every_system_and_in_utc(tmp_path: Path) -> Non
 
     partial = archive.begin(tmp_path, "../my db: ä/x", local)
 
-    assert partial == tmp_path / "_my_db_x-20261122T120000Z.partial"
+    assert partial == tmp_path / f"_my_db_x-20261122T120000Z.{os.getpid()}.partial"
 
 
 def test_only_its_owner_may_look_into_an_archive(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_a_tool_runs_in_a_container_of_its_own() -> None:
         "slipway-tool-1",
         "--label",
         "io.slipway.project=slipway",
+        "--label",
+        f"io.slipway.pid={os.getpid()}",
         "--network",
         "host",
         "--volume",

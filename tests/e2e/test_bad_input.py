@@ -188,8 +188,8 @@ def test_ctrl_c_during_a_dump_leaves_no_archive_and_no_child(
     assert process.returncode == 130, stderr
     assert "interrupted" in stderr
     assert stack.archives == before
-    running = stack.run("docker", "ps", "--quiet", "--filter", "name=slipway-tool-").stdout
-    assert running == ""
+    mine = f"label=io.slipway.pid={process.pid}"
+    assert stack.run("docker", "ps", "--all", "--quiet", "--filter", mine).stdout == ""
     _wait_until_no_dump(source)
 
 

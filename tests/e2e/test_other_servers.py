@@ -92,6 +92,43 @@ def test_a_newer_server_moves_into_an_older_one_and_back(
     assert fresh_stack.sql(digest) == f"{rows}|{expected}"
 
 
+def test_a_client_older_than_the_source_is_refused(plain: Checkout) -> None:
+    archives = plain.archives
+    tools = plain.values["TOOLS_IMAGE"]
+    plain.set(TOOLS_IMAGE=built.POSTGRES_15, SOURCE_DB_NAME="chinook_serial")
+    try:
+        done = plain.invoke("export-local")
+    finally:
+        plain.set(TOOLS_IMAGE=tools)
+
+    assert "cannot dump a server of version 17" in complaint(done, 3)
+    assert "TOOLS_IMAGE" in done.stderr
+    assert plain.archives == archives
+
+
+def test_a_source_role_that_may_not_read_a_table_makes_no_archive(
+    plain: Checkout, source: Server
+) -> None:
+    source.execute("CREATE ROLE reader LOGIN PASSWORD 'reads little'")
+    source.execute("GRANT SELECT ON artist TO reader", "chinook_serial")
+    archives = plain.archives
+    before = {name: value for name, value in plain.values.items() if name.startswith("SOURCE_")}
+    plain.set(
+        SOURCE_DB_USER="reader",
+        SOURCE_DB_PASSWORD="reads little",
+        SOURCE_DB_NAME="chinook_serial",
+    )
+    try:
+        line = complaint(plain.invoke("export-local"), 7)
+    finally:
+        plain.set(**before)
+        source.execute("DROP OWNED BY reader", "chinook_serial")
+        source.execute("DROP ROLE reader")
+
+    assert "permission denied for table" in line
+    assert plain.archives == archives
+
+
 @pytest.mark.parametrize("target", ["supabase", "neon", "source"])
 def test_targets_that_take_no_archive_are_refused(fresh_stack: Checkout, target: str) -> None:
     name = export(fresh_stack, "chinook_serial")

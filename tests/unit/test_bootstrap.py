@@ -547,7 +547,6 @@ def test_only_the_file_of_a_live_daemon_is_kept(
     assert daemon.is_stale(pid_file, "dockerd", proc) is stale
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_real_processes_that_are_no_daemon_leave_a_stale_file(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()

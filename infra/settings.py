@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backend import config as base
 from backend.config import Config, Endpoint, Variables
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, UsageError
 from infra.targets import CAPABILITIES, Target
 
 DEFAULT_PG_MAJOR = "14"
@@ -69,7 +69,7 @@ class Settings:
     def target(self, name: str) -> Target:
         """Return one target by name."""
         if name not in CAPABILITIES:
-            raise ConfigurationError(
+            raise UsageError(
                 f"target {name!r} does not exist", f"Choose one of: {', '.join(CAPABILITIES)}."
             )
         variables = Variables(self.values)

@@ -8,7 +8,7 @@ import pytest
 from backend import config
 from backend.config import Variables
 from infra import settings
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, UsageError
 from infra.settings import Images
 from tests.unit.conftest import (
     CHECKOUT,
@@ -238,7 +238,7 @@ def test_a_cloud_target_that_is_active_is_marked(make_settings: MakeSettings) ->
 
 
 def test_an_unknown_target_is_refused_with_the_known_ones(make_settings: MakeSettings) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(UsageError) as caught:
         make_settings().target("staging")
 
     assert caught.value.message == "target 'staging' does not exist"

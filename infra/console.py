@@ -97,7 +97,11 @@ class Console:
                 f"{question.rstrip('?').lower()} needs a yes and nobody can be asked",
                 "Run it on a terminal, or add --yes.",
             )
-        if self._out.input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+        try:
+            answer = self._out.input(f"{question} [y/N] ", markup=False)
+        except EOFError:  # Ctrl-D
+            answer = ""
+        if answer.strip().lower() not in {"y", "yes"}:
             raise RefusedError("not confirmed, nothing was changed", "Answer y to go on.")
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import docker
 import pytest
 
+from infra.engine import images as built
+from infra.process import SubprocessRunner
 from infra.settings import Images
-from tests.fixtures.checkout import Checkout, make_checkout
-from tests.fixtures.servers import Server, chinook, load_ticks, start_server
+from tests.fixtures.checkout import ROOT, Checkout, running
+from tests.fixtures.servers import LITTLE, Server, chinook, load_ticks, start_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,10 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def source(docker_client: docker.DockerClient, images: Images) -> Iterator[Server]:
-    """Start the old install, with Chinook and two million ticks in it."""
+    """Start the old install: Chinook, two million ticks, and a database without extensions."""
     server = start_server(docker_client, images.database)
     try:
         server.load(chinook())
+        server.load(LITTLE)
         load_ticks(server)
         yield server
     finally:
@@ -35,18 +38,19 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory, images: Images, source: Server
 ) -> Iterator[Checkout]:
     """Start the stack with `invoke up`; its source is the old install."""
-    checkout = make_checkout(
-        tmp_path_factory.mktemp("checkout"),
-        images,
-        SOURCE_DB_PORT=str(source.port),
-        SOURCE_DB_NAME="chinook_serial",
-        SOURCE_DB_PASSWORD=source.password,
-    )
-    try:
-        checkout.expect("up")
+    with running(tmp_path_factory.mktemp("checkout"), images, **source.settings) as checkout:
         yield checkout
-    finally:
-        checkout.remove()
+
+
+@pytest.fixture(scope="session")
+def plain(
+    tmp_path_factory: pytest.TempPathFactory, images: Images, source: Server
+) -> Iterator[Checkout]:
+    """Start a stack on PostgreSQL 15 without TimescaleDB, with the same source."""
+    built.build_images(SubprocessRunner(), root=ROOT, report=print, only=(built.POSTGRES_15,))
+    older = {"DB_IMAGE": built.POSTGRES_15, "PG_MAJOR": "15", **source.settings}
+    with running(tmp_path_factory.mktemp("plain"), images, **older) as checkout:
+        yield checkout
 
 
 @pytest.fixture

@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from infra.engine import images as built
-from infra.process import SubprocessRunner
-from infra.settings import Images
 from tests.e2e.test_bad_input import complaint
 from tests.e2e.test_move import export
-from tests.fixtures.checkout import ROOT, Checkout, make_checkout
+from tests.fixtures.checkout import Checkout
 from tests.fixtures.servers import Server
-
-
-@pytest.fixture(scope="module")
-def plain(
-    tmp_path_factory: pytest.TempPathFactory, images: Images, source: Server
-) -> Iterator[Checkout]:
-    """Start a stack on PostgreSQL 15 without TimescaleDB."""
-    built.build_images(
-        SubprocessRunner(), root=ROOT, ca_file=None, report=print, only=(built.POSTGRES_15,)
-    )
-    checkout = make_checkout(
-        tmp_path_factory.mktemp("plain") / "checkout",
-        images,
-        DB_IMAGE=built.POSTGRES_15,
-        PG_MAJOR="15",
-        SOURCE_DB_PORT=str(source.port),
-        SOURCE_DB_NAME="chinook_serial",
-        SOURCE_DB_PASSWORD=source.password,
-    )
-    try:
-        checkout.expect("up")
-        yield checkout
-    finally:
-        checkout.remove()
 
 
 def test_without_timescaledb_the_ticks_lie_in_native_partitions(plain: Checkout) -> None:
@@ -63,16 +35,6 @@ def test_a_newer_server_moves_into_an_older_one_and_back(
     plain: Checkout, fresh_stack: Checkout, source: Server
 ) -> None:
     # `transaction_timeout`, which pg_restore 17 sets, is unknown to the older server.
-    source.execute("DROP DATABASE IF EXISTS little")
-    source.execute("CREATE DATABASE little TEMPLATE template0")
-    source.load(
-        "\\c little\n"
-        "CREATE TABLE parent (id int PRIMARY KEY, note text);\n"
-        "CREATE TABLE child (id int GENERATED ALWAYS AS IDENTITY, "
-        "parent int REFERENCES parent, price numeric(12,4) CHECK (price > 0));\n"
-        "INSERT INTO parent SELECT i, 'n' || i FROM generate_series(1, 1000) i;\n"
-        "INSERT INTO child (parent, price) SELECT i, i / 3.0 FROM generate_series(1, 1000) i;\n"
-    )
     plain.expect("restore", export(plain, "little"), "--to", "local", "--yes")
     digest = "SELECT count(*), sum(hashtextextended(c::text, 0)::numeric) FROM child c"
     ((rows, expected),) = source.execute(digest, "little")

@@ -10,6 +10,7 @@ from infra import checks, migrations, render, stack
 from infra.app import App
 from infra.boundary import task
 from infra.engine import images
+from infra.transfer import restore as restoring
 
 
 @task()
@@ -115,7 +116,6 @@ def build_images(app: App, tests: bool = False) -> None:
     images.build_images(
         app.runner,
         root=app.root,
-        ca_file=app.settings.build_ca,
         report=app.console.line,
         only=images.ALL_TAGS if tests else (),
     )
@@ -154,14 +154,11 @@ def restore(
     yes: bool = False,
 ) -> None:
     """Put an archive in the place of a target's database, which is kept beside it."""
-    archive_store.require_local(app.settings, to)
     app.stack.require_database()
-    found = archive_store.find(app.settings, archive)
-    target = archive_store.local_target(app.settings, app.engine)
-    archive_store.check(found, target)
+    found, target = archive_store.prepare(app.settings, app.engine, archive, to, jobs=jobs)
     render.confirm_restore(app.console, found, target, yes=yes)
     with app.console.step("restoring") as step:
-        arrived = archive_store.restore(found, target, app.tools, jobs=jobs, report=step.update)
+        arrived = restoring.restore(found, target, app.tools, jobs=jobs, report=step.update)
     render.restored(app.console, arrived, target)
 
 

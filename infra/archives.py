@@ -18,7 +18,6 @@ from infra.transfer import archive as archives
 from infra.transfer import restore as restoring
 from infra.transfer.archive import Archive
 from infra.transfer.export import export
-from infra.transfer.receipt import Receipt
 from infra.transfer.restore import LocalTarget
 
 Report = Callable[[str], None]
@@ -41,47 +40,39 @@ def export_local(
     return export(source, server, tools, settings.archives, jobs=jobs, report=report)
 
 
-def find(settings: Settings, name: str) -> Archive:
-    """Read an archive by its name or its path; RefusedError when it is missing or changed."""
-    path = Path(name)
-    return archives.read(path if path.is_dir() else settings.archives / path.name)
-
-
 def listing(settings: Settings) -> list[Archive | RefusedError]:
     """Read the manifests of all archives, newest first."""
     return archives.list_all(settings.archives)
 
 
-def local_target(settings: Settings, engine: Engine) -> LocalTarget:
-    """Describe the Compose database as a place to restore into."""
+def prepare(
+    settings: Settings, engine: Engine, name: str, to: str, *, jobs: int
+) -> tuple[Archive, LocalTarget]:
+    """Find an archive, by name or path, and the target to replace; make every reading check.
+
+    Raises UsageError, or RefusedError when the restore cannot succeed; nothing is changed.
+    """
+    if not to:
+        raise UsageError(
+            "--to is missing", "Name the target to replace: `invoke restore NAME --to local`."
+        )
+    capabilities = settings.target(to).capabilities
+    if not (capabilities.superuser and capabilities.renames_databases):
+        raise RefusedError(f"target {to!r} takes no archive", "Restore with `--to local`.")
+    _check_jobs(jobs)
+    path = Path(name)
+    found = archives.read(path if path.is_dir() else settings.archives / path.name)
+    target = _local_target(settings, engine)
+    restoring.check(found, target)
+    return found, target
+
+
+def _local_target(settings: Settings, engine: Engine) -> LocalTarget:
     local = settings.target("local")
     if local.admin is None or local.app is None:
         raise UsageError(f"target local: {local.problem}", "Correct these lines in .env.")
     server = client_images.server(settings.superuser, settings.project, desktop=engine.is_desktop())
     return LocalTarget(settings.superuser, server, local.admin.user, local.app.user)
-
-
-def check(archive: Archive, target: LocalTarget) -> None:
-    """Make every check that reads only; raises before the target is touched."""
-    restoring.check(archive, target)
-
-
-def restore(
-    archive: Archive, target: LocalTarget, tools: ClientTools, *, jobs: int, report: Report
-) -> Receipt:
-    """Put the archive in the live database's place; errors are those of `transfer.restore`."""
-    _check_jobs(jobs)
-    return restoring.restore(archive, target, tools, jobs=jobs, report=report)
-
-
-def require_local(settings: Settings, name: str) -> None:
-    """Raise RefusedError for targets that an archive cannot be restored into."""
-    if not name:
-        raise UsageError(
-            "--to is missing", "Name the target to replace: `invoke restore NAME --to local`."
-        )
-    if settings.target(name).name != "local":
-        raise RefusedError(f"target {name!r} takes no archive", "Restore with `--to local`.")
 
 
 def _check_jobs(jobs: int) -> None:

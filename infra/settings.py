@@ -38,7 +38,6 @@ class Settings:
     images: Images
     volume: str
     compose_files: tuple[Path, ...]
-    build_ca: Path | None
     config: Config
     values: Mapping[str, str] = field(repr=False)
 
@@ -129,7 +128,6 @@ def load(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
             root / name
             for name in variables.text("COMPOSE_FILE", "docker-compose.yml").split(separator)
         ),
-        build_ca=(root / build_ca) if build_ca else None,
         config=config,
         values=values,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker
 import psutil
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
 from infra.engine.compose import MINIMUM_VERSION, Compose, parse_version
 from infra.errors import EngineError
@@ -92,14 +92,6 @@ class Engine:
         return any(
             found.name == service and found.state == "running" for found in self.services(project)
         )
-
-    def has_image(self, name: str) -> bool:
-        """Tell whether the image is on this machine."""
-        try:
-            self.client.images.get(name)
-        except ImageNotFound:
-            return False
-        return True
 
     def remove_container(self, name: str) -> None:
         """Kill and remove a container that may be gone already."""

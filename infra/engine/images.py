@@ -95,7 +95,6 @@ def build_images(
     runner: Runner,
     *,
     root: Path,
-    ca_file: Path | None,
     report: Callable[[str], None],
     only: Sequence[str] = (),
 ) -> None:
@@ -112,9 +111,7 @@ def build_images(
             _build_base(runner, base)
     for image in images:
         report(f"building {image.tag}")
-        built = runner.run(
-            docker_build(image, root=root, ca_file=ca_file), env={"DOCKER_BUILDKIT": "1"}
-        )
+        built = runner.run(docker_build(image, root=root), env={"DOCKER_BUILDKIT": "1"})
         _require(built, f"image {image.tag} could not be built")
 
 
@@ -134,16 +131,15 @@ def docker_import(tag: str) -> list[str]:
     return ["docker", "import", "--change", f"LABEL {LABEL}", "--change", 'CMD ["bash"]', "-", tag]
 
 
-def docker_build(image: Image, *, root: Path, ca_file: Path | None) -> list[str]:
-    """Build an image; a certificate authority comes as a secret and so reaches no layer."""
-    secret = [] if ca_file is None else ["--secret", f"id=build_ca,src={ca_file}"]
+def docker_build(image: Image, *, root: Path) -> list[str]:
+    """Build an image of packages, whose signatures need no certificate authority."""
     args = [
         word
         for name, value in (("BASE", image.base), *image.args)
         for word in ("--build-arg", f"{name}={value}")
     ]
     context = str(root / "infra" / "images" / image.folder)
-    return ["docker", "build", "--progress", "plain", "--tag", image.tag, *secret, *args, context]
+    return ["docker", "build", "--progress", "plain", "--tag", image.tag, *args, context]
 
 
 def docker_find(tag: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from infra.engine import images as built
 from infra.errors import EngineError, RefusedError
 from scripts.bootstrap_steps import env_file
 from scripts.bootstrap_steps.machine import Machine
@@ -17,14 +18,13 @@ _DEFAULTS = {
     "TOOLS_IMAGE": "postgres:17-alpine",
 }
 _BUILT_HERE = "slipway/"
-_BUILT_MAJOR = "17"
 # What .env names once `invoke build-images` has built them.
 BUILT = {
-    "DB_IMAGE": "slipway/timescaledb:2.19.3-pg17",
-    "PG_MAJOR": _BUILT_MAJOR,
-    "REDIS_IMAGE": "slipway/redis:8",
-    "PYTHON_IMAGE": "slipway/python:3.13",
-    "TOOLS_IMAGE": "slipway/tools:17",
+    "DB_IMAGE": built.TIMESCALEDB,
+    "PG_MAJOR": built.PG_MAJOR,
+    "REDIS_IMAGE": built.REDIS,
+    "PYTHON_IMAGE": built.PYTHON,
+    "TOOLS_IMAGE": built.TOOLS,
 }
 
 Build = Callable[[], int]
@@ -79,10 +79,10 @@ def refuse_other_major(checkout: Path, values: Mapping[str, str]) -> None:
     if not version.exists():
         return
     major = version.read_text("ascii").strip()
-    if major != _BUILT_MAJOR:
+    if major != built.PG_MAJOR:
         raise RefusedError(
             f"{volume} holds data of postgresql {major}, the images built here are"
-            f" postgresql {_BUILT_MAJOR}",
+            f" postgresql {built.PG_MAJOR}",
             "Set DB_VOLUME in .env to a new folder, or let Docker reach an image registry.",
         )
 

@@ -76,9 +76,7 @@ def docker(*words: str, stdin: str | None = None) -> Completed:
 @pytest.fixture(scope="module", autouse=True)
 def _images() -> None:
     stack = tuple(image.tag for image in images.STACK_IMAGES)
-    images.build_images(
-        RUNNER, root=ROOT, ca_file=None, report=print, only=(*stack, images.POSTGRES_15)
-    )
+    images.build_images(RUNNER, root=ROOT, report=print, only=(*stack, images.POSTGRES_15))
 
 
 @contextmanager

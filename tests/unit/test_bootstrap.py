@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import ports
+from infra import ports, settings
 from infra.errors import ConfigurationError, EngineError, RefusedError, SlipwayError, UsageError
 from infra.process import Completed
 from scripts.bootstrap import Needs, bootstrap, needs_of
@@ -779,3 +779,13 @@ def test_a_host_that_cannot_build_says_so() -> None:
     with pytest.raises(SlipwayError, match="as root only") as caught:
         images.ensure_debootstrap(machine(programs=()))
     assert caught.value.exit_code == 4
+
+
+def test_the_images_it_pulls_are_the_settings_defaults() -> None:
+    # The bootstrap cannot import the settings, which need libraries that it is about to install.
+    assert images.wanted({}) == {
+        "DB_IMAGE": f"timescale/timescaledb:latest-pg{settings.DEFAULT_PG_MAJOR}",
+        "REDIS_IMAGE": settings.DEFAULT_REDIS_IMAGE,
+        "PYTHON_IMAGE": settings.DEFAULT_PYTHON_IMAGE,
+        "TOOLS_IMAGE": settings.DEFAULT_TOOLS_IMAGE,
+    }

@@ -61,9 +61,9 @@ def _install(system: Path) -> None:
     (system / "etc/apt/sources.list").write_text("deb http://mirror.example/debian trixie main\n")
 
 
-def build(runner: RecordingRunner, *only: str, ca_file: Path | None = None) -> list[str]:
+def build(runner: RecordingRunner, *only: str) -> list[str]:
     reported: list[str] = []
-    images.build_images(runner, root=ROOT, ca_file=ca_file, report=reported.append, only=only)
+    images.build_images(runner, root=ROOT, report=reported.append, only=only)
     return reported
 
 
@@ -133,7 +133,7 @@ def test_import_labels_the_image() -> None:
 
 
 def test_build_of_the_database_image() -> None:
-    argv = images.docker_build(images.STACK_IMAGES[0], root=ROOT, ca_file=None)
+    argv = images.docker_build(images.STACK_IMAGES[0], root=ROOT)
 
     assert argv == [
         "docker",
@@ -151,24 +151,6 @@ def test_build_of_the_database_image() -> None:
         "--build-arg",
         "TIMESCALEDB_VERSION=2.19.3",
         "/checkout/infra/images/postgres",
-    ]
-
-
-def test_build_passes_a_certificate_authority_as_a_secret() -> None:
-    argv = images.docker_build(images.STACK_IMAGES[1], root=ROOT, ca_file=Path("/etc/ca.crt"))
-
-    assert argv == [
-        "docker",
-        "build",
-        "--progress",
-        "plain",
-        "--tag",
-        "slipway/redis:8",
-        "--secret",
-        "id=build_ca,src=/etc/ca.crt",
-        "--build-arg",
-        "BASE=slipway/base:trixie",
-        "/checkout/infra/images/redis",
     ]
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
+from backend import durable
 from backend.errors import ConfigurationError
 
 # What needs no quotes in any reader of such files.
@@ -104,22 +102,7 @@ def update(path: Path, changes: Mapping[str, str]) -> None:
             text = pattern.sub(lambda _, line=line: line, text)  # type: ignore[misc]
         else:
             text += ("" if text.endswith("\n") or not text else ending) + line + ending
-    write(path, text)
-
-
-def write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a full disk or a kill leaves the old one whole."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+    durable.write(path, text)
 
 
 def _raw_value(binding: Binding) -> str:

@@ -21,14 +21,28 @@ _ERRORS: dict[Side, type[SlipwayError]] = {"source": SourceError, "target": Targ
 
 @contextmanager
 def connect(
-    endpoint: Endpoint, side: Side, *, database: str | None = None, autocommit: bool = False
+    endpoint: Endpoint,
+    side: Side,
+    *,
+    database: str | None = None,
+    autocommit: bool = False,
+    application: str = "slipway",
 ) -> Iterator[Connection]:
     """Open a connection that resolves no name outside pg_catalog and waits for no time limit.
 
     Raises SourceError or TargetError; three failures have messages of their own: nothing answers,
     the password is refused, the database does not exist.
     """
-    parts = endpoint.conninfo() | {"application_name": "slipway"}
+    parts = endpoint.conninfo() | {
+        "application_name": application,
+        # A database made without an encoding would give bytes where text is meant.
+        "client_encoding": "UTF8",
+        # A network that only drops packets is noticed in a minute, not in hours.
+        "keepalives_idle": 20,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    }
     if database is not None:
         parts["dbname"] = database
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -66,43 +66,38 @@ def facts(connection: Connection) -> Facts:
     )
 
 
-def tables(connection: Connection) -> list[tuple[str, str]]:
-    """List the schema and name of each table that holds somebody's rows."""
-    return [
-        (str(schema), str(name))
-        for schema, name in connection.execute(_statement("tables")).fetchall()
-    ]
+def has_tables(connection: Connection) -> bool:
+    """Tell whether the database holds any table of somebody's own."""
+    return connection.execute(_statement("tables")).fetchone() is not None
 
 
-def row_count(connection: Connection, schema: str, table: str) -> int:
-    """Count the rows a reader sees, those in chunks and partitions included."""
-    query = sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(sql.Identifier(schema, table))
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+def rows(connection: Connection, name: str, *values: object) -> list[tuple[Any, ...]]:
+    """Run one of the package's query files and return all rows."""
+    return connection.execute(_statement(name), values or None).fetchall()
 
 
-def hypertables(connection: Connection) -> dict[tuple[str, str], int]:
-    """Count the chunks of each hypertable; empty without TimescaleDB."""
-    if not _exists(connection, "timescaledb_information.hypertables"):
-        return {}
-    rows = connection.execute(_statement("hypertables")).fetchall()
-    return {(str(schema), str(name)): int(chunks) for schema, name, chunks in rows}
+def query(
+    connection: Connection, statement: LiteralString, *values: object
+) -> list[tuple[Any, ...]]:
+    """Run a query and return all rows."""
+    return connection.execute(statement, values or None).fetchall()
+
+
+def exists(connection: Connection, relation: str) -> bool:
+    """Tell whether a table or a view of that name is there."""
+    (found,) = _row(connection, "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", relation)
+    return bool(found)
 
 
 def _job_owners(connection: Connection) -> tuple[str, ...]:
     # The table moved to another schema in TimescaleDB 2.25.
     for schema in ("_timescaledb_config", "_timescaledb_catalog"):
-        if _exists(connection, f"{schema}.bgw_job"):
+        if exists(connection, f"{schema}.bgw_job"):
             query = sql.SQL(
                 "SELECT DISTINCT owner::pg_catalog.text FROM {} WHERE id >= 1000 ORDER BY 1"
             ).format(sql.Identifier(schema, "bgw_job"))
             return tuple(owner for (owner,) in connection.execute(query).fetchall())
     return ()
-
-
-def _exists(connection: Connection, relation: str) -> bool:
-    (found,) = _row(connection, "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", relation)
-    return bool(found)
 
 
 def _statement(name: str) -> LiteralString:

@@ -1,6 +1,7 @@
 -- Tables that hold somebody's rows, each once: a hypertable or a partitioned table stands for its
 -- chunks or partitions.
-SELECT n.nspname, c.relname
+SELECT c.oid::pg_catalog.int8, n.nspname, c.relname,
+  CASE c.relkind WHEN 'p' THEN 'partitioned table' ELSE 'table' END
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')

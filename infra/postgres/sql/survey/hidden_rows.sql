@@ -1,0 +1,8 @@
+-- Tables whose row-level security applies to this role.
+SELECT c.oid::pg_catalog.regclass::pg_catalog.text
+FROM pg_catalog.pg_class c
+WHERE c.oid >= 16384
+  AND c.relkind IN ('r', 'p')
+  AND c.relrowsecurity
+  AND pg_catalog.row_security_active(c.oid)
+ORDER BY 1

@@ -1,0 +1,13 @@
+-- The server, the locale that a new database gets, and the sizes of the live one and the kept one.
+SELECT COALESCE(pg_catalog.to_jsonb(t) ->> 'datlocale', pg_catalog.to_jsonb(t) ->> 'daticulocale',
+    t.datcollate),
+  pg_catalog.string_to_array(pg_catalog.replace(
+    pg_catalog.current_setting('shared_preload_libraries'), ' ', ''), ','),
+  pg_catalog.current_setting('timescaledb.license', true),
+  pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8,
+  pg_catalog.current_setting('max_connections')::pg_catalog.int8
+    + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8,
+  (SELECT pg_catalog.pg_database_size(d.oid) FROM pg_catalog.pg_database d WHERE d.datname = %s),
+  (SELECT pg_catalog.pg_database_size(d.oid) FROM pg_catalog.pg_database d WHERE d.datname = %s)
+FROM pg_catalog.pg_database t
+WHERE t.datname = 'template0'

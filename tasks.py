@@ -6,11 +6,10 @@ from invoke.collection import Collection
 from invoke.exceptions import Exit
 
 from infra import archives as archive_store
-from infra import checks, migrations, render, stack
+from infra import checks, migrations, render, stack, verification
 from infra.app import App
 from infra.boundary import task
 from infra.engine import images
-from infra.transfer import restore as restoring
 
 
 @task()
@@ -21,10 +20,11 @@ def up(app: App) -> None:
         app.console.warn(notice)
     with app.console.step("starting services"):
         app.stack.start()
+    app.recover()
     with app.console.step("migrating"):
         lines = app.stack.migrate()
     render.lines(app.console, lines)
-    render.status(app.console, app.stack.status())
+    render.status(app.console, app.stack.status(), app.local.undoable())
 
 
 @task()
@@ -36,8 +36,8 @@ def down(app: App) -> None:
 
 @task(help={"json": "print JSON"})
 def status(app: App, json: bool = False) -> None:
-    """Show the services and the schema."""
-    render.status(app.console, app.stack.status(), as_json=json)
+    """Show the services, the schema, and what can be undone."""
+    render.status(app.console, app.stack.status(), app.local.undoable(), as_json=json)
 
 
 @task(
@@ -104,13 +104,13 @@ def schema_check(app: App) -> None:
     app.console.line("the database has the models' schema")
 
 
-@task(help={"json": "print JSON"})
+@task(recovers=False, help={"json": "print JSON"})
 def targets(app: App, json: bool = False) -> None:
     """Show which targets are configured and which one is active."""
     render.targets(app.console, app.settings.targets(), as_json=json)
 
 
-@task(help={"tests": "also the images that only the tests use"})
+@task(recovers=False, help={"tests": "also the images that only the tests use"})
 def build_images(app: App, tests: bool = False) -> None:
     """Build the stack's images from distribution packages, where no registry can be reached."""
     images.build_images(
@@ -121,20 +121,33 @@ def build_images(app: App, tests: bool = False) -> None:
     )
 
 
-@task(help={"jobs": "connections at once"})
-def export_local(app: App, jobs: int = archive_store.default_jobs()) -> None:
+@task(
+    help={
+        "jobs": "connections at once",
+        "plan": "look only: what would be carried, and what it would take",
+        "json": "print the plan as JSON",
+    }
+)
+def export_local(
+    app: App, jobs: int = archive_store.default_jobs(), plan: bool = False, json: bool = False
+) -> None:
     """Make an archive of the old install (SOURCE_DB_* in .env), which is only read."""
-    with app.console.step("exporting") as step:
-        made = archive_store.export_local(
-            app.settings, app.engine, app.tools, jobs=jobs, report=step.update
+    if plan or json:
+        _, made = archive_store.plan_export(app.settings, app.tools, jobs=jobs)
+        render.plan(app.console, made, as_json=json)
+        return
+    with app.console.progress("exporting") as progress:
+        done, lines = archive_store.export_local(
+            app.settings, app.engine, app.tools, app.journal, jobs=jobs, progress=progress
         )
-    render.archive(app.console, made)
+    render.archive(app.console, done, lines)
 
 
 @task(help={"json": "print JSON"})
 def archives(app: App, json: bool = False) -> None:
-    """List the archives, newest first."""
-    render.archives(app.console, archive_store.listing(app.settings), as_json=json)
+    """List the archives, newest first, and what can be undone."""
+    found = archive_store.listing(app.settings, app.journal)
+    render.archives(app.console, found, app.local.undoable(), as_json=json)
 
 
 @task(
@@ -144,6 +157,9 @@ def archives(app: App, json: bool = False) -> None:
         "to": "the target to replace: local",
         "jobs": "connections at once",
         "yes": "do not ask",
+        "plan": "look only: what would be carried, and what it would take",
+        "json": "print the plan as JSON",
+        "discard_previous": "drop the copy of the restore before first, to make room",
     },
 )
 def restore(
@@ -152,23 +168,62 @@ def restore(
     to: str = "",
     jobs: int = archive_store.default_jobs(),
     yes: bool = False,
+    plan: bool = False,
+    json: bool = False,
+    discard_previous: bool = False,
 ) -> None:
     """Put an archive in the place of a target's database, which is kept beside it."""
     app.stack.require_database()
-    found, target = archive_store.prepare(app.settings, app.engine, archive, to, jobs=jobs)
-    render.confirm_restore(app.console, found, target, yes=yes)
-    with app.console.step("restoring") as step:
-        arrived = restoring.restore(found, target, app.tools, jobs=jobs, report=step.update)
-    render.restored(app.console, arrived, target)
+    if plan or json:
+        render.plan(app.console, app.local.plan(archive, to, jobs=jobs), as_json=json)
+        return
+    with app.local.restoring(archive, to, jobs=jobs, discard=discard_previous) as session:
+        render.confirm_restore(app.console, session, yes=yes)
+        with app.console.progress("restoring") as progress:
+            arrived, lines = session.run(progress)
+    render.restored(app.console, arrived, lines)
 
 
-@task(help={"layer": "unit, integration or e2e"})
+@task(
+    positional=["expected", "found"],
+    help={
+        "expected": "an archive or a target",
+        "found": "the target to compare with it",
+        "jobs": "connections at once",
+        "json": "print JSON",
+    },
+)
+def verify(
+    app: App,
+    expected: str,
+    found: str,
+    jobs: int = archive_store.default_jobs(),
+    json: bool = False,
+) -> None:
+    """Compare an archive or a target with a target; exit code 8 on any difference."""
+    with app.console.progress("comparing", quiet=json) as progress:
+        compared = verification.compare_sides(
+            app.settings, expected, found, jobs=jobs, progress=progress
+        )
+    render.comparison(app.console, compared, expected, found, as_json=json)
+
+
+@task(help={"yes": "do not ask"})
+def undo(app: App, yes: bool = False) -> None:
+    """Put the database back that the last restore replaced; again to return to the restored one."""
+    app.stack.require_database()
+    render.confirm_undo(app.console, app.local.require_undoable(), yes=yes)
+    app.local.undo()
+    app.console.line("the database that had been replaced is live again")
+
+
+@task(recovers=False, help={"layer": "unit, integration, e2e or faults"})
 def test(app: App, layer: str = "") -> None:
     """Run lint, types and every test; or the tests of one layer."""
     raise Exit(code=checks.test(app.runner, app.root, layer))
 
 
-@task()
+@task(recovers=False)
 def lint(app: App) -> None:
     """Check style, formatting and types."""
     raise Exit(code=checks.lint(app.runner, app.root))
@@ -189,6 +244,8 @@ namespace = Collection(
     export_local,
     archives,
     restore,
+    verify,
+    undo,
     test,
     lint,
 )

@@ -10,9 +10,13 @@ from infra.console import Console
 from infra.engine.client import Engine
 from infra.engine.compose import Compose
 from infra.engine.tools import ClientTools
-from infra.process import Runner, SubprocessRunner
+from infra.errors import EngineError, RefusedError, TargetError
+from infra.local import Local
+from infra.process import Runner, SubprocessRunner, kill_self
 from infra.settings import Settings
 from infra.stack import Stack
+from infra.transfer import recovery
+from infra.transfer.journal import Journal
 
 
 class App:
@@ -44,6 +48,31 @@ class App:
     def tools(self) -> ClientTools:
         """Run client tools in their image."""
         return ClientTools(self.runner, self.engine, self.settings.images.tools)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Keep the journal of this checkout's transfers."""
+        point = self.settings.kill_point
+        return Journal(
+            self.settings.journal, lambda reached: kill_self() if reached == point else None
+        )
+
+    @cached_property
+    def local(self) -> Local:
+        """Work with the archives and the Compose database."""
+        return Local(self.settings, self.engine, self.tools, self.journal)
+
+    def recover(self) -> None:
+        """Finish or take back what a killed command left, and say so."""
+        if not self.journal.interrupted():
+            return
+        try:
+            # A client tool goes on when its command is killed, and would load into what is dropped.
+            self.engine.remove_orphaned_tools()
+            for line in recovery.settle_all(self.journal, self.settings.superuser):
+                self.console.line(f"recovered: {line}")
+        except (EngineError, RefusedError, TargetError) as error:
+            self.console.warn(f"a killed command is not settled yet: {error.message}")
 
     @cached_property
     def stack(self) -> Stack:

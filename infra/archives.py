@@ -1,10 +1,11 @@
-"""Archives as the operator knows them: make one from the source, list them, restore one."""
+"""Archives as the operator knows them: plan and make one from the source, list them."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -13,14 +14,27 @@ from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
 from infra.errors import RefusedError, UsageError
+from infra.postgres import client_tools, inventory, survey
+from infra.postgres.connection import connect
+from infra.postgres.survey import Survey
+from infra.reporting import reported
 from infra.settings import Settings
 from infra.transfer import archive as archives
-from infra.transfer import restore as restoring
+from infra.transfer import plan as planning
+from infra.transfer import prediction
 from infra.transfer.archive import Archive
-from infra.transfer.export import export
-from infra.transfer.restore import LocalTarget
+from infra.transfer.export import checked, export
+from infra.transfer.journal import Journal
+from infra.transfer.plan import Plan
+from infra.transfer.progress import Progress
 
-Report = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Listed:
+    """An archive, or what is wrong with it, and when a restore of it was last verified."""
+
+    archive: Archive | RefusedError
+    verified: datetime | None
 
 
 def default_jobs() -> int:
@@ -28,60 +42,110 @@ def default_jobs() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-def export_local(
-    settings: Settings, engine: Engine, tools: ClientTools, *, jobs: int, report: Report
-) -> Archive:
-    """Make an archive of the old install; errors are those of `transfer.export`."""
-    source = settings.source()
-    _check_jobs(jobs)
-    _remove_leftovers(settings.archives)
-    engine.remove_orphaned_tools()
-    server = client_images.server(source, settings.project, desktop=engine.is_desktop())
-    return export(source, server, tools, settings.archives, jobs=jobs, report=report)
-
-
-def listing(settings: Settings) -> list[Archive | RefusedError]:
-    """Read the manifests of all archives, newest first."""
-    return archives.list_all(settings.archives)
-
-
-def prepare(
-    settings: Settings, engine: Engine, name: str, to: str, *, jobs: int
-) -> tuple[Archive, LocalTarget]:
-    """Find an archive, by name or path, and the target to replace; make every reading check.
-
-    Raises UsageError, or RefusedError when the restore cannot succeed; nothing is changed.
-    """
-    if not to:
-        raise UsageError(
-            "--to is missing", "Name the target to replace: `invoke restore NAME --to local`."
-        )
-    capabilities = settings.target(to).capabilities
-    if not (capabilities.superuser and capabilities.renames_databases):
-        raise RefusedError(f"target {to!r} takes no archive", "Restore with `--to local`.")
-    _check_jobs(jobs)
-    path = Path(name)
-    found = archives.read(path if path.is_dir() else settings.archives / path.name)
-    target = _local_target(settings, engine)
-    restoring.check(found, target)
-    return found, target
-
-
-def _local_target(settings: Settings, engine: Engine) -> LocalTarget:
-    local = settings.target("local")
-    if local.admin is None or local.app is None:
-        raise UsageError(f"target local: {local.problem}", "Correct these lines in .env.")
-    server = client_images.server(settings.superuser, settings.project, desktop=engine.is_desktop())
-    return LocalTarget(settings.superuser, server, local.admin.user, local.app.user)
-
-
-def _check_jobs(jobs: int) -> None:
+def check_jobs(jobs: int) -> None:
+    """Raise UsageError for a number of connections that nothing can be done with."""
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}", "Give a number of 1 or more.")
 
 
+def plan_export(settings: Settings, tools: ClientTools, *, jobs: int) -> tuple[Survey, Plan]:
+    """Look at the source, only reading, and decide what an archive of it will hold."""
+    source = settings.source()
+    check_jobs(jobs)
+    version = client_version(settings, tools)
+    with connect(source, "source", autocommit=False) as connection:
+        connection.read_only = True
+        if not inventory.has_tables(connection):
+            raise RefusedError(
+                f"source database {source.database!r} holds no tables",
+                "Check SOURCE_DB_NAME in .env.",
+            )
+        found = survey.take(connection)
+        expected = prediction.sample_source(connection, found, jobs=jobs)
+    made = planning.for_export(
+        found,
+        client_major=version,
+        archive_free=shutil.disk_usage(_existing(settings.archives)).free,
+        prediction=expected,
+    )
+    return found, made
+
+
+def export_local(
+    settings: Settings,
+    engine: Engine,
+    tools: ClientTools,
+    journal: Journal,
+    *,
+    jobs: int,
+    progress: Progress,
+) -> tuple[Archive, list[str]]:
+    """Make an archive of the old install; errors are those of `transfer.export`.
+
+    Returns it with the last lines of its report.
+    """
+    source = settings.source()
+    progress.stage("surveying the source")
+    found, made = plan_export(settings, tools, jobs=jobs)
+    made.require()
+    _remove_leftovers(settings.archives)
+    engine.remove_orphaned_tools()
+    server = client_images.server(source, settings.project, desktop=engine.is_desktop())
+    with reported(
+        settings.reports, "export-local", source=f"source {source}", progress=progress
+    ) as report:
+        report.plan = made.as_json()
+        sealed = export(
+            source,
+            server,
+            tools,
+            settings.archives,
+            survey=found,
+            plan=made,
+            journal=journal,
+            jobs=jobs,
+            progress=report.recorder,
+        )
+        report.target = f"archive {sealed.name}"
+        report.arrived(sealed.receipt())
+        report.actual["archive_bytes"] = sealed.size
+    return sealed, report.lines
+
+
+def listing(settings: Settings, journal: Journal) -> list[Listed]:
+    """Read the manifests of all archives, newest first."""
+    verified = {
+        entry.archive: datetime.fromisoformat(moment)
+        for entry in journal.entries()
+        if entry.command == "restore"
+        for state, moment in entry.reached
+        if state == "verified"
+    }
+    return [
+        Listed(found, verified.get(found.name) if isinstance(found, Archive) else None)
+        for found in archives.list_all(settings.archives)
+    ]
+
+
+def find(settings: Settings, name: str) -> Archive:
+    """Read the manifest of an archive that is named, or pointed at by its path."""
+    path = Path(name)
+    return archives.read(path if path.is_dir() else settings.archives / path.name)
+
+
+def client_version(settings: Settings, tools: ClientTools) -> int:
+    """Return the major version of the client-tool image."""
+    answer = checked(tools.run(["pg_dump", "--version"], mount=_existing(settings.archives)))
+    return client_tools.major_version(answer.stdout)
+
+
+def _existing(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what an export left that was killed before it could clean up."""
+    """Remove what an export left that was killed before its journal knew of it."""
     for partial in folder.glob(f"*{archives.PARTIAL}"):
         pid = archives.maker(partial)
         if pid is None or not psutil.pid_exists(pid):

@@ -27,8 +27,11 @@ _ROOT = Path(__file__).resolve().parent.parent
 Body = TypeVar("Body", bound=Callable[..., None])
 
 
-def task(**options: Any) -> Callable[[Body], Any]:  # noqa: ANN401 - Invoke's own options
-    """Declare an Invoke task whose body gets the App instead of Invoke's context."""
+def task(*, recovers: bool = True, **options: Any) -> Callable[[Body], Any]:  # noqa: ANN401
+    """Declare an Invoke task whose body gets the App instead of Invoke's context.
+
+    What a killed command left is settled first, unless the task has nothing to do with databases.
+    """
 
     def declare(body: Body) -> Any:  # noqa: ANN401 - Invoke's Task is untyped
         @functools.wraps(body)
@@ -37,7 +40,13 @@ def task(**options: Any) -> Callable[[Body], Any]:  # noqa: ANN401 - Invoke's ow
             if {"-h", "--help"} & {*arguments, *keywords.values()}:
                 # Invoke takes it for the value of a positional argument.
                 raise Exit(f"Run `invoke --help {body.__name__.replace('_', '-')}`.", code=1)
-            guarded(lambda app: body(app, *arguments, **keywords))
+
+            def work(app: App) -> None:
+                if recovers:
+                    app.recover()
+                body(app, *arguments, **keywords)
+
+            guarded(work)
 
         return invoke_task(**options)(run)
 

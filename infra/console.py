@@ -10,11 +10,14 @@ from typing import Any, Protocol
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
 from infra.errors import RefusedError, SlipwayError
+from infra.progress_display import NARROWEST, MovingProgress, PlainProgress
+from infra.transfer.progress import Progress, Silent
 
 
 class Step(Protocol):
@@ -31,6 +34,7 @@ class Console:
     def __init__(self) -> None:
         self._out = _plain_console(stderr=False)
         self._err = _plain_console(stderr=True)
+        self._moving = False
 
     @property
     def interactive(self) -> bool:
@@ -43,7 +47,9 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Print one line that needs attention, on standard error."""
-        self._err.print(f"warning: {text}", style="yellow", markup=False)
+        # On the terminal that shows progress only its own console knows where a line can go.
+        console = self._out if self._moving and self._err.file.isatty() else self._err
+        console.print(f"warning: {text}", style="yellow", markup=False)
 
     def error(self, error: SlipwayError) -> None:
         """Print an expected failure and its hint on standard error."""
@@ -75,7 +81,7 @@ class Console:
             self.line(title)
             yield _Silent()
             return
-        with Progress(
+        with RichProgress(
             SpinnerColumn(),
             TextColumn(f"{title} [dim]{{task.fields[detail]}}"),
             BarColumn(bar_width=10),
@@ -85,6 +91,29 @@ class Console:
         ) as progress:
             yield _Moving(progress)
         self.line(title)
+
+    @contextmanager
+    def progress(self, title: str, *, quiet: bool = False) -> Iterator[Progress]:
+        """Show the stages of a transfer: moving on a terminal, plain lines elsewhere.
+
+        `quiet` shows none, where the output is for a program.
+        """
+        if quiet:
+            yield Silent()
+            return
+        self.line(title)
+        # Colours may be forced into a pipe, a moving cursor never.
+        person = self._out.is_interactive and self._out.file.isatty()
+        if not person or self._out.width < NARROWEST:
+            with PlainProgress(self.line) as plain:
+                yield plain
+            return
+        with MovingProgress(self._out) as moving:
+            self._moving = True
+            try:
+                yield moving
+            finally:
+                self._moving = False
 
     def confirm(self, *, source: str, target: str, question: str, yes: bool) -> None:
         """Show From and To and ask, default No; raise RefusedError without consent."""
@@ -120,7 +149,7 @@ class _Silent:
 
 
 class _Moving:
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: RichProgress) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=None, detail="")
 

@@ -55,6 +55,10 @@ class ClientToolError(SlipwayError):
 
 
 class VerificationError(SlipwayError):
-    """What arrived differs from what was sent."""
+    """What arrived differs from what was sent; `differences` names everything."""
 
     exit_code = 8
+
+    def __init__(self, message: str, hint: str, differences: tuple[str, ...]) -> None:
+        super().__init__(message, hint)
+        self.differences = differences

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
 
 from backend.config import Endpoint
+from infra.archives import Listed
 from infra.console import Console
-from infra.errors import RefusedError
+from infra.errors import VerificationError
+from infra.local import Session, Undoable
 from infra.stack import Status
 from infra.targets import Target
 from infra.transfer.archive import Archive
+from infra.transfer.compare import Comparison
+from infra.transfer.plan import Plan
+from infra.transfer.prediction import Prediction
 from infra.transfer.receipt import Receipt
-from infra.transfer.restore import LocalTarget
 from infra.transfer.swap import previous_name
-
-_THOUSAND = 1000
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+from infra.transfer.wording import age, duration, size
 
 
 def lines(console: Console, text: Sequence[str]) -> None:
@@ -25,10 +27,12 @@ def lines(console: Console, text: Sequence[str]) -> None:
         console.line(line)
 
 
-def status(console: Console, found: Status, *, as_json: bool = False) -> None:
-    """Show the services and the schema."""
+def status(
+    console: Console, found: Status, undoable: Undoable | None, *, as_json: bool = False
+) -> None:
+    """Show the services, the schema, and what can be undone."""
     if as_json:
-        console.json(found.as_json())
+        console.json(found.as_json() | {"undo": asdict(undoable) if undoable else None})
         return
     if found.services:
         rows = [
@@ -40,6 +44,7 @@ def status(console: Console, found: Status, *, as_json: bool = False) -> None:
         console.line("no services are running; start them with `invoke up`")
     console.line(f"target: {found.target}")
     console.line(f"schema: {found.schema}")
+    _undo_line(console, undoable)
 
 
 def targets(console: Console, found: Sequence[Target], *, as_json: bool = False) -> None:
@@ -69,10 +74,24 @@ def targets(console: Console, found: Sequence[Target], *, as_json: bool = False)
     console.table(["target", "admin endpoint", "problem"], rows)
 
 
-def archive(console: Console, made: Archive) -> None:
+def plan(console: Console, made: Plan, *, as_json: bool = False) -> None:
+    """Show every finding, the refusals first, and the prediction; raise RefusedError for those."""
+    if as_json:
+        console.json(made.as_json())
+    else:
+        rows = [[found.decision, found.subject, found.text] for found in made.findings]
+        console.table(["decision", "subject", "what"], rows)
+        for line in _prediction(made.prediction):
+            console.line(line)
+    made.require()
+
+
+def archive(console: Console, made: Archive, lines: Sequence[str]) -> None:
     """Show what an export made and what to do with it."""
     content = made.content
     console.line(f"archive: {made.name}")
+    for line in lines:
+        console.line(line)
     console.line(
         f"{content['tables']} tables, {content['rows']:,} rows, {size(made.size)}; "
         f"restore it with `invoke restore {made.name} --to local`"
@@ -80,7 +99,11 @@ def archive(console: Console, made: Archive) -> None:
 
 
 def archives(
-    console: Console, found: Sequence[Archive | RefusedError], *, as_json: bool = False
+    console: Console,
+    found: Sequence[Listed],
+    undoable: Undoable | None,
+    *,
+    as_json: bool = False,
 ) -> None:
     """List archives; a damaged one shows what is wrong with it."""
     if as_json:
@@ -91,25 +114,44 @@ def archives(
         return
     rows = []
     for item in found:
-        if isinstance(item, Archive):
-            content = item.content
+        made = item.archive
+        if isinstance(made, Archive):
+            state = f"verified {age(item.verified)} ago" if item.verified else "sealed"
             rows.append(
-                [item.name, age(item.created), size(item.size), f"{content['rows']:,}", "sealed"]
+                [made.name, age(made.created), size(made.size), f"{made.content['rows']:,}", state]
             )
         else:
-            rows.append([item.message, "", "", "", "damaged"])
+            rows.append([made.message, "", "", "", "damaged"])
     console.table(["archive", "age", "size", "rows", "state"], rows)
+    _undo_line(console, undoable)
 
 
-def confirm_restore(console: Console, found: Archive, target: LocalTarget, *, yes: bool) -> None:
-    """Show what would be replaced by what, and ask."""
-    source = found.content["source"]
+def confirm_restore(console: Console, session: Session, *, yes: bool) -> None:
+    """Show what is not carried as it is, what would be replaced by what, and ask."""
+    content, database = session.archive.content, session.target.database
+    for found in session.plan.findings:
+        if found.decision != "carried":
+            console.line(f"{found.decision}: {found.text}")
+    for line in _prediction(session.plan.prediction):
+        console.line(line)
     console.confirm(
-        source=f"archive {found.name} ({found.content['rows']:,} rows of database "
-        f"{source['database']!r}, {age(found.created)} old)",
-        target=f"database {target.database!r} of target local, which is kept as "
-        f"{previous_name(target.database)!r}",
+        source=f"archive {session.archive.name} ({content['rows']:,} rows of database "
+        f"{content['source']['database']!r}, {age(session.archive.created)} old)",
+        target=f"database {database!r} of target local, which is kept as "
+        f"{previous_name(database)!r}",
         question="Replace the database?",
+        yes=yes,
+    )
+
+
+def confirm_undo(console: Console, found: Undoable, *, yes: bool) -> None:
+    """Show which database would come back, and ask."""
+    live = found.name.removesuffix("__previous")
+    since = f", put aside at {found.since}" if found.since else ""
+    console.confirm(
+        source=f"database {found.name!r} ({size(found.size)}{since})",
+        target=f"database {live!r} of target local, which is kept as {found.name!r}",
+        question="Put it back?",
         yes=yes,
     )
 
@@ -124,46 +166,68 @@ def confirm_downgrade(console: Console, endpoint: Endpoint, revision: str, *, ye
     )
 
 
-def restored(console: Console, arrived: Receipt, target: LocalTarget) -> None:
+def restored(console: Console, arrived: Receipt, lines: Sequence[str]) -> None:
     """Show what arrived, table by table."""
     rows = [
-        [str(table), f"{table.rows:,}", "" if table.chunks is None else str(table.chunks)]
-        for table in arrived.tables
+        [str(table), f"{table.rows:,}", str(len(table.parts) or "")] for table in arrived.tables
     ]
-    console.table(["table", "rows", "chunks"], rows)
+    console.table(["table", "rows", "parts"], rows)
+    for line in lines:
+        console.line(line)
     console.line(
-        f"verified: {len(arrived.tables)} tables, {arrived.rows:,} rows equal the archive's; "
-        f"database {target.database!r} is live"
+        f"verified: {len(arrived.tables)} tables, {arrived.rows:,} rows and "
+        f"{len(arrived.objects):,} objects equal the archive's; `invoke undo` takes it back"
     )
 
 
-def size(count: int) -> str:
-    """Write a number of bytes for people."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < _THOUSAND - 0.05 or (unit == "B" and count < _THOUSAND):
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= _THOUSAND
-    return f"{value:.1f} TB"
+def comparison(
+    console: Console, compared: Comparison, expected: str, found: str, *, as_json: bool = False
+) -> None:
+    """Show every difference; raise VerificationError when there is one."""
+    if as_json:
+        console.json(compared.as_json())
+    else:
+        for change in compared.adapted:
+            console.line(f"adapted: {change}")
+        for change in compared.differences:
+            console.line(f"difference: {change}")
+    if compared.differences:
+        count = len(compared.differences)
+        raise VerificationError(
+            f"{found!r} differs from {expected!r} in {count} {'thing' if count == 1 else 'things'}",
+            "Each is named above; `invoke restore` or `invoke undo` brings a proven copy back.",
+            tuple(map(str, compared.differences)),
+        )
+    if not as_json:
+        console.line(f"verified: {found} equals {expected}")
 
 
-def age(moment: datetime, now: datetime | None = None) -> str:
-    """Write how long ago a moment was."""
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
-    for unit, length in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+def _undo_line(console: Console, undoable: Undoable | None) -> None:
+    if undoable is not None:
+        since = f" since {undoable.since}" if undoable.since else ""
+        console.line(
+            f"undo: database {undoable.name!r} ({size(undoable.size)}) is kept{since}; "
+            "`invoke undo` puts it back"
+        )
 
 
-def _archive_facts(item: Archive | RefusedError) -> dict[str, object]:
-    if not isinstance(item, Archive):
-        return {"problem": item.message}
+def _prediction(predicted: Prediction) -> list[str]:
+    return [
+        f"predicted: {predicted.rows:,} rows, {size(predicted.archive_bytes)} of archive, "
+        f"{size(predicted.target_bytes)} on the target's disk, {duration(predicted.seconds)}"
+    ]
+
+
+def _archive_facts(item: Listed) -> dict[str, object]:
+    made = item.archive
+    if not isinstance(made, Archive):
+        return {"problem": made.message}
     return {
-        "name": item.name,
-        "created": item.content["created"],
-        "bytes": item.size,
-        "tables": item.content["tables"],
-        "rows": item.content["rows"],
-        "source": item.content["source"],
+        "name": made.name,
+        "created": made.content["created"],
+        "bytes": made.size,
+        "tables": made.content["tables"],
+        "rows": made.content["rows"],
+        "source": made.content["source"],
+        "verified": item.verified.isoformat() if item.verified else None,
     }

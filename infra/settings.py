@@ -17,6 +17,9 @@ DEFAULT_REDIS_IMAGE = "redis:8-alpine"
 DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
 DEFAULT_TOOLS_IMAGE = "postgres:17-alpine"
 
+# The flag without which no fault point does anything.
+_FAULTS = "SLIPWAY_TEST_FAULTS"
+
 
 @dataclass(frozen=True)
 class Images:
@@ -45,6 +48,22 @@ class Settings:
     def archives(self) -> Path:
         """Return the folder that holds the archives."""
         return self.root / "data" / "archives"
+
+    @property
+    def journal(self) -> Path:
+        """Return the folder that says what every transfer has reached."""
+        return self.root / "data" / "journal"
+
+    @property
+    def reports(self) -> Path:
+        """Return the folder that holds a report for each transfer."""
+        return self.root / "data" / "reports"
+
+    @property
+    def kill_point(self) -> str:
+        """Return where the fault tests want this process to be killed; empty without their flag."""
+        variables = Variables(self.values)
+        return variables.text("SLIPWAY_KILL_AT") if variables.text(_FAULTS) == "1" else ""
 
     @property
     def superuser(self) -> Endpoint:

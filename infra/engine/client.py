@@ -17,6 +17,9 @@ from infra.process import Runner
 # On a client-tool container: the process that started it.
 TOOL_LABEL = "io.slipway.pid"
 
+# device, blocks, used, available, capacity, mount
+_DF_FIELDS = 6
+
 _START_HINT = (
     "Start Docker Desktop or `sudo systemctl start docker`; "
     "`python3 scripts/bootstrap.py` installs it on Debian and Ubuntu."
@@ -92,6 +95,21 @@ class Engine:
         return any(
             found.name == service and found.state == "running" for found in self.services(project)
         )
+
+    def free_bytes(self, project: str, service: str) -> int | None:
+        """Return the room left on the disk of a service's data; None where nobody can tell."""
+        labels = [
+            f"com.docker.compose.project={project}",
+            f"com.docker.compose.service={service}",
+            "com.docker.compose.oneoff=False",
+        ]
+        for container in self.client.containers.list(filters={"label": labels}):
+            answer = container.exec_run(["sh", "-c", 'df -Pk "${PGDATA:-/}"'])
+            fields = answer.output.decode(errors="replace").splitlines()[-1:]
+            words = fields[0].split() if answer.exit_code == 0 and fields else []
+            if len(words) >= _DF_FIELDS and words[3].isdigit():
+                return int(words[3]) * 1024
+        return None
 
     def remove_container(self, name: str) -> None:
         """Kill and remove a container that may be gone already."""

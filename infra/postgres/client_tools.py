@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 DUMP = "dump"
 LISTS = "lists"
 
-# What each list keeps back. Names with no schema are printed as a dash.
-_EXTENSION = re.compile(r"^\d+; \d+ \d+ (?:EXTENSION - |COMMENT - EXTENSION )")
+# What no list holds; names with no schema are printed as a dash. Extensions are made beforehand, in
+# the version that the source had. The others only a superuser may make, and nothing that a source
+# brings along is run as one. Where hypertables keep their chunks is a matter of each server.
+_LEFT_OUT = re.compile(
+    r"^\d+; \d+ \d+ (?:(?:COMMENT|SECURITY LABEL) - )?"
+    r"(?:EXTENSION|EVENT TRIGGER|SUBSCRIPTION|FOREIGN DATA WRAPPER|SERVER|USER MAPPING"
+    r"|FOREIGN TABLE|SECURITY LABEL) "
+    r"|^\d+; \d+ \d+ TABLE DATA _timescaledb_catalog tablespace "
+)
 _CATALOG = re.compile(
     r"^\d+; \d+ \d+ (?:TABLE DATA|SEQUENCE SET) (?:_timescaledb_catalog|_timescaledb_config) "
 )
@@ -18,6 +26,19 @@ _COLUMN_STATS = re.compile(r" TABLE DATA _timescaledb_catalog chunk_column_stats
 # pg_restore of 17 and newer sets this on every connection; older servers do not know it.
 UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
 TRANSACTION_TIMEOUT_MAJOR = 17
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of pg_restore; `reaches` is the state of a transfer when it is through.
+
+    Only TimescaleDB's catalog needs a superuser; what the source wrote itself is never run as one.
+    """
+
+    argv: tuple[str, ...]
+    reaches: str
+    title: str
+    superuser: bool = False
 
 
 def pg_dump(*, database: str, snapshot: str, jobs: int) -> list[str]:
@@ -35,6 +56,7 @@ def pg_dump(*, database: str, snapshot: str, jobs: int) -> list[str]:
         "--compress=zstd:3",
         "--quote-all-identifiers",
         "--lock-wait-timeout=60s",
+        "--verbose",
         f"--dbname={_conninfo(database)}",
     ]
 
@@ -44,15 +66,20 @@ def table_of_contents() -> list[str]:
     return ["pg_restore", "--list", DUMP]
 
 
-def lists(table_of_contents: str) -> dict[str, str]:
+def lists(table_of_contents: str, *, without_publications: Sequence[str] = ()) -> dict[str, str]:
     """Split the entries into the lists that the stages of a restore use.
 
-    Extensions are left out: they are created beforehand, in the version that the source had.
     TimescaleDB's catalog is a list of its own because its tables refer to each other by foreign
-    keys that the dump knows nothing of, so it must not be loaded in parallel.
+    keys that the dump knows nothing of, so it must not be loaded in parallel. Publications for all
+    tables, which only a superuser may make, are named by the caller: no entry tells them apart.
     """
     entries = [line for line in table_of_contents.splitlines() if re.match(r"^\d+;", line)]
-    kept = [line for line in entries if not _EXTENSION.match(line)]
+    unwanted = {f"PUBLICATION - {name} " for name in without_publications}
+    kept = [
+        line
+        for line in entries
+        if not _LEFT_OUT.match(line) and not any(name in line for name in unwanted)
+    ]
     catalog = [line for line in kept if _CATALOG.match(line)]
     statistics = [line for line in catalog if _COLUMN_STATS.search(line)]
     split = {
@@ -63,34 +90,34 @@ def lists(table_of_contents: str) -> dict[str, str]:
     return {name: "\n".join(lines) + "\n" for name, lines in split.items() if lines}
 
 
-def restore_stages(
-    *, database: str, jobs: int, lists: Sequence[str], role: str | None, strict: bool
-) -> list[list[str]]:
+def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bool) -> list[Stage]:
     """Build the stages of a restore, in the order that TimescaleDB needs.
 
     `strict` stops at the first error; without it the caller has to judge the errors.
     """
 
-    def stage(section: str, name: str, workers: int = 1) -> list[str]:
-        argv = ["pg_restore", "--no-password", "--no-owner", "--no-privileges", "--no-tablespaces"]
+    def argv(section: str, name: str, workers: int = 1) -> tuple[str, ...]:
+        words = ["pg_restore", "--no-password", "--no-owner", "--no-privileges", "--no-tablespaces"]
         if strict:
-            argv.append("--exit-on-error")
-        if role is not None:
-            argv.append(f"--role={role}")
+            words.append("--exit-on-error")
         if workers > 1:
-            argv.append(f"--jobs={workers}")
-        argv += [f"--section={section}", f"--use-list={LISTS}/{name}"]
-        return [*argv, f"--dbname={_conninfo(database)}", DUMP]
+            words.append(f"--jobs={workers}")
+        words += ["--verbose", f"--section={section}", f"--use-list={LISTS}/{name}"]
+        return (*words, f"--dbname={_conninfo(database)}", DUMP)
 
-    stages = [stage("pre-data", "objects.list")]
+    stages = [Stage(argv("pre-data", "objects.list"), "schema", "making tables and types")]
     if "catalog.list" in lists:
-        stages.append(stage("data", "catalog.list"))
+        catalog = argv("data", "catalog.list")
+        stages.append(Stage(catalog, "rows", "loading TimescaleDB's catalog", superuser=True))
     if "column-stats.list" in lists:
         # TimescaleDB 2.16 to 2.20.2 leaves rows there that break their own foreign key.
-        replica = ["env", "PGOPTIONS=-c session_replication_role=replica"]
-        stages.append([*replica, *stage("data", "column-stats.list")])
-    stages.append(stage("data", "objects.list", jobs))
-    stages.append(stage("post-data", "objects.list", jobs))
+        replica = ("env", "PGOPTIONS=-c session_replication_role=replica")
+        statistics = (*replica, *argv("data", "column-stats.list"))
+        title = "loading TimescaleDB's column statistics"
+        stages.append(Stage(statistics, "rows", title, superuser=True))
+    stages.append(Stage(argv("data", "objects.list", jobs), "rows", "loading rows"))
+    post = argv("post-data", "objects.list", jobs)
+    stages.append(Stage(post, "indexes", "making indexes and constraints"))
     return stages
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from psycopg import sql
 
 from infra.postgres.connection import Connection
+
+# The launcher looks for work every few seconds.
+_ALIVE_SECONDS = 30.0
+_POLL_SECONDS = 0.25
+_SCHEDULER = """
+SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
+WHERE datname = pg_catalog.current_database()
+  AND pg_catalog.starts_with(backend_type, 'TimescaleDB Background Worker Scheduler')
+"""
 
 
 def pre_restore(connection: Connection) -> None:
@@ -16,55 +26,87 @@ def pre_restore(connection: Connection) -> None:
 
 
 def post_restore(connection: Connection) -> None:
-    """Leave the restoring mode; an error when the catalog's version does not fit."""
-    # Before 2.26.4 the first call can leave the scheduler dead; the second starts it.
-    for _ in range(2):
+    """Leave the restoring mode, workers stopped; an error when the catalog's version does not fit.
+
+    A worker waits for the transaction that asked for it, so in one transaction with the stop no
+    job can run: a retention policy must not thin out what is still to be compared.
+    """
+    with connection.transaction():
         connection.execute(_call(connection, "timescaledb_post_restore"))
+        _workers(connection, "stop_background_workers")
 
 
-def start_workers(connection: Connection) -> None:
-    """Start the background workers, which a rename of the database stops."""
-    query = (
+def start_workers(connection: Connection) -> bool:
+    """Start the background workers, which a rename stops, and see the scheduler run.
+
+    Returns False when it does not within some seconds, True where there is no TimescaleDB.
+    """
+    deadline = time.monotonic() + _ALIVE_SECONDS
+    while _workers(connection, "start_background_workers"):
+        row = connection.execute(_SCHEDULER).fetchone()
+        if row and row[0]:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _workers(connection: Connection, function: str) -> bool:
+    """Call one of the functions for background workers; False where there is none."""
+    row = connection.execute(
         "SELECT n.nspname FROM pg_catalog.pg_proc p "
         "JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-        "WHERE p.proname = 'start_background_workers' AND n.nspname LIKE '\\_timescaledb\\_%'"
-    )
-    row = connection.execute(query).fetchone()
-    if row is not None:
-        connection.execute(
-            sql.SQL("SELECT {}()").format(sql.Identifier(row[0], "start_background_workers"))
-        )
+        "WHERE p.proname = %s AND n.nspname LIKE '\\_timescaledb\\_%%'",
+        [function],
+    ).fetchone()
+    if row is None:
+        return False
+    connection.execute(sql.SQL("SELECT {}()").format(sql.Identifier(row[0], function)))
+    return True
+
+
+def missing_roles(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Return those of the names that are no role of this server."""
+    rows = connection.execute("SELECT rolname FROM pg_catalog.pg_roles").fetchall()
+    there = {name for (name,) in rows}
+    return [name for name in names if name not in there]
+
+
+def drop_roles(connection: Connection, names: Sequence[str]) -> None:
+    """Drop roles that were made for a load."""
+    for name in names:
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
 @contextmanager
-def job_owners(
-    connection: Connection, owners: Sequence[str], owner: str, *, enabled: bool
-) -> Iterator[None]:
-    """Make the roles that jobs belong to while their table is loaded, then hand the jobs over.
+def chunks_allowed(connection: Connection, owner: str) -> Iterator[None]:
+    """Let the owner make chunks by name while a dump is loaded; TimescaleDB makes them later."""
+    role = sql.Identifier(owner)
+    connection.execute(sql.SQL("GRANT CREATE ON SCHEMA _timescaledb_internal TO {}").format(role))
+    yield
+    connection.execute(
+        sql.SQL("REVOKE CREATE ON SCHEMA _timescaledb_internal FROM {}").format(role)
+    )
+
+
+@contextmanager
+def job_owners(connection: Connection, missing: Sequence[str], owner: str) -> Iterator[None]:
+    """Make the missing roles that jobs belong to while their table is loaded, then hand them over.
 
     One unknown role would fail the load of the whole table.
     """
-    missing = [
-        name
-        for name in owners
-        if connection.execute(
-            "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = %s", [name]
-        ).fetchone()
-        is None
-    ]
     for name in missing:
         connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
     try:
         yield
-        if enabled and owners:
-            connection.execute(
-                sql.SQL("UPDATE {} SET owner = {}::pg_catalog.regrole WHERE id >= 1000").format(
-                    _jobs_table(connection), sql.Literal(sql.Identifier(owner).as_string())
-                )
+        connection.execute(
+            sql.SQL("UPDATE {} SET owner = {}::pg_catalog.regrole WHERE id >= 1000").format(
+                _jobs_table(connection), sql.Literal(sql.Identifier(owner).as_string())
             )
+        )
     finally:
-        for name in missing:
-            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+        drop_roles(connection, missing)
 
 
 def _call(connection: Connection, function: str) -> sql.Composed:

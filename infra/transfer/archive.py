@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from backend.durable import flush
 from infra.errors import RefusedError
 from infra.transfer.receipt import Receipt
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 RECEIPT = "receipt.json"
 PARTIAL = ".partial"
@@ -57,14 +58,28 @@ class Archive:
         return Receipt.from_json(json.loads((self.path / RECEIPT).read_text(encoding="utf-8")))
 
 
-def begin(folder: Path, database: str, now: datetime) -> Path:
-    """Make the folder of an archive to be, under a name that is never listed."""
+def path_of(folder: Path, database: str, now: datetime) -> Path:
+    """Return the folder of an archive to be, under a name that is never listed."""
     # The name is a folder's on every system, whatever the database is called.
     safe = re.sub(r"[^A-Za-z0-9_-]+", "_", database) or "database"
-    path = folder / f"{safe}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{os.getpid()}{PARTIAL}"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=_MODE)
-    return path
+    return folder / f"{safe}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{os.getpid()}{PARTIAL}"
+
+
+def final_path(partial: Path) -> Path:
+    """Return what an archive is called when it is sealed."""
+    return partial.with_name(partial.name.partition(".")[0])
+
+
+def begin(partial: Path) -> None:
+    """Make the folder; RefusedError where nothing can be written."""
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(mode=_MODE)
+    except OSError as error:
+        raise RefusedError(
+            f"archive folder {partial.parent} cannot be written: {error.strerror}",
+            "Make the folder writable for the user who runs this command.",
+        ) from error
 
 
 def seal(partial: Path, content: dict[str, Any]) -> Archive:
@@ -75,13 +90,13 @@ def seal(partial: Path, content: dict[str, Any]) -> Archive:
             "bytes": file.stat().st_size,
             "sha256": _sha256(file),
         }
-        _flush(file)
+        flush(file)
     manifest = {"format": FORMAT, **content, "files": files}
     manifest["seal"] = _seal(manifest)
     write_text(partial / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    path = partial.with_name(partial.name.partition(".")[0])
+    path = final_path(partial)
     partial.rename(path)
-    _flush(path.parent)
+    flush(path.parent)
     return Archive(path, manifest)
 
 
@@ -105,12 +120,17 @@ def read(path: Path) -> Archive:
         raise RefusedError(f"archive {path.name!r} has no manifest", _REMEDY)
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
-        intact = content["seal"] == _seal(content) and content["format"] == FORMAT
+        intact = content["seal"] == _seal(content)
+        version = content["format"]
     except (ValueError, KeyError, TypeError):
-        intact = False
-        content = {}
+        intact, version = False, None
     if not intact:
         raise RefusedError(f"archive {path.name!r} has a manifest that was changed", _REMEDY)
+    if version != FORMAT:
+        raise RefusedError(
+            f"archive {path.name!r} has format {version}, and this version reads {FORMAT}",
+            "Make a new archive, or restore it with the commands in its manifest.",
+        )
     return Archive(path, content)
 
 
@@ -157,7 +177,7 @@ def verify_files(archive: Archive) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file of the archive and flush it to disk."""
     path.write_text(text, encoding="utf-8", newline="\n")
-    _flush(path)
+    flush(path)
 
 
 def _seal(manifest: dict[str, Any]) -> str:
@@ -172,13 +192,3 @@ def _sha256(path: Path) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows opens no folders, and flushes its directory entries by itself.
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

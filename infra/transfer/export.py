@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import psycopg
 
 from backend.config import Endpoint
 from infra.engine.tools import ClientTools, Server
@@ -18,52 +18,84 @@ from infra.errors import ClientToolError, RefusedError
 from infra.postgres import client_tools, inventory
 from infra.postgres.connection import Connection, connect
 from infra.postgres.inventory import Facts
+from infra.postgres.survey import Survey
 from infra.process import Completed
-from infra.transfer import archive, receipt
+from infra.transfer import archive, counting
 from infra.transfer.archive import Archive
+from infra.transfer.journal import Journal
+from infra.transfer.plan import Plan
+from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
+from infra.transfer.tool_progress import DumpProgress
 
-Report = Callable[[str], None]
+_COMPLAINT = re.compile(r"^pg_(?:dump|restore): error: ")
 
 
 def export(
-    source: Endpoint, server: Server, tools: ClientTools, folder: Path, *, jobs: int, report: Report
+    source: Endpoint,
+    server: Server,
+    tools: ClientTools,
+    folder: Path,
+    *,
+    survey: Survey,
+    plan: Plan,
+    journal: Journal,
+    jobs: int,
+    progress: Progress,
 ) -> Archive:
-    """Dump the source into a new archive below `folder`.
+    """Dump the source into a new archive below `folder`, as planned.
 
-    Raises SourceError, RefusedError before anything is written, ClientToolError when pg_dump
-    fails. Interrupted, it leaves nothing behind.
+    Raises SourceError, or ClientToolError when pg_dump fails. Interrupted, it leaves nothing
+    behind.
     """
-    with connect(source, "source", autocommit=False) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        facts = inventory.facts(connection)
-        if not inventory.tables(connection):
-            raise RefusedError(
-                f"source database {source.database!r} holds no tables",
-                "Check SOURCE_DB_NAME in .env.",
-            )
-        now = datetime.now(UTC)
-        partial = archive.begin(folder, source.database, now)
-        try:
-            client = _client_version(tools, partial, facts)
+
+    @contextmanager
+    def connection_to_source() -> Iterator[Connection]:
+        with connect(source, "source", autocommit=False) as connection:
+            yield connection
+
+    now = datetime.now(UTC)
+    partial = archive.path_of(folder, source.database, now)
+    record = journal.begin(
+        "export-local", database=source.database, archive=archive.final_path(partial).name
+    )
+    record.reach("surveyed", partial=str(partial))
+    try:
+        with counting.snapshot(connection_to_source) as moment:
+            archive.begin(partial)
+            facts = inventory.facts(moment.connection)
             command = client_tools.pg_dump(
-                database=source.database, snapshot=_export_snapshot(connection), jobs=jobs
+                database=source.database, snapshot=moment.name, jobs=jobs
             )
-            report("dumping")
-            _checked(tools.run(command, mount=partial, server=server))
-            counted = receipt.take(connection, lambda table: report(f"counting {table}"))
-            lists = _write_lists(tools, partial)
-            archive.write_text(partial / archive.RECEIPT, _to_json(counted.as_json()))
-            return archive.seal(
-                partial,
-                _content(source, facts, counted, now)
-                | {"client": client}
-                | {"commands": {"dump": shlex.join(command), "restore": by_hand(facts, lists)}},
-            )
-        except BaseException:
-            archive.discard(partial)
-            raise
+            shown = DumpProgress(progress, counting.relations_in(moment))
+            checked(tools.run(command, mount=partial, server=server, on_stderr=shown.read))
+            record.reach("dumped")
+            counted = counting.take(moment, connection_to_source, jobs=jobs, progress=progress)
+            record.reach("counted")
+        progress.stage("sealing the archive")
+        client = checked(tools.run(["pg_dump", "--version"], mount=partial)).stdout.strip()
+        lists = _write_lists(tools, partial, survey)
+        archive.write_text(partial / archive.RECEIPT, _to_json(counted.as_json()))
+        sealed = archive.seal(
+            partial,
+            _content(source, facts, counted, now)
+            | {"client": client, "survey": survey.as_json(), "plan": plan.as_json()}
+            | {"commands": {"dump": shlex.join(command), "restore": by_hand(facts, lists)}},
+        )
+        record.reach("sealed")
+    except OSError as error:
+        archive.discard(partial)
+        record.close("failed")
+        raise RefusedError(
+            f"archive folder {folder} cannot be written: {error.strerror}",
+            "Make room on that disk and export again; the unfinished archive was removed.",
+        ) from error
+    except BaseException:
+        archive.discard(partial)
+        record.close("failed")
+        raise
+    record.close("done")
+    return sealed
 
 
 def by_hand(facts: Facts, lists: list[str]) -> list[str]:
@@ -78,9 +110,12 @@ def by_hand(facts: Facts, lists: list[str]) -> list[str]:
     if facts.timescaledb:
         schema = _quoted(facts.timescaledb.schema)
         commands.append([*psql, f"--command=SELECT {schema}.timescaledb_pre_restore()"])
-    commands += client_tools.restore_stages(
-        database="restored", jobs=2, lists=lists, role=None, strict=True
-    )
+    commands += [
+        list(stage.argv)
+        for stage in client_tools.restore_stages(
+            database="restored", jobs=2, lists=lists, strict=True
+        )
+    ]
     if facts.timescaledb:
         commands.append([*psql, f"--command=SELECT {schema}.timescaledb_post_restore()"])
     commands.append([*psql, "--command=ANALYZE"])
@@ -101,28 +136,27 @@ def create_extension(extension: inventory.Extension) -> str:
     return statement
 
 
+def checked(answer: Completed) -> Completed:
+    """Pass a success on; ClientToolError with the tool's own complaint otherwise."""
+    if answer.ok:
+        return answer
+    lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
+    complaint = next((line for line in lines if _COMPLAINT.match(line)), "".join(lines[-1:]))
+    raise ClientToolError(
+        f"{complaint or 'the client tool failed'} (exit code {answer.returncode})",
+        "The source was only read and no archive was made; correct the cause and export again.",
+    )
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _client_version(tools: ClientTools, mount: Path, facts: Facts) -> str:
-    version = _checked(tools.run(["pg_dump", "--version"], mount=mount)).stdout.strip()
-    if client_tools.major_version(version) < facts.major:
-        raise RefusedError(
-            f"{version} cannot dump a server of version {facts.major}",
-            f"Set TOOLS_IMAGE in .env to an image with version {facts.major} or newer.",
-        )
-    return version
-
-
-def _export_snapshot(connection: Connection) -> str:
-    row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
-    return str(row[0]) if row else ""
-
-
-def _write_lists(tools: ClientTools, partial: Path) -> list[str]:
-    answer = _checked(tools.run(client_tools.table_of_contents(), mount=partial))
-    lists = client_tools.lists(answer.stdout)
+def _write_lists(tools: ClientTools, partial: Path, survey: Survey) -> list[str]:
+    answer = checked(tools.run(client_tools.table_of_contents(), mount=partial))
+    lists = client_tools.lists(
+        answer.stdout, without_publications=survey.publications_for_all_tables
+    )
     (partial / client_tools.LISTS).mkdir()
     for name, text in lists.items():
         archive.write_text(partial / client_tools.LISTS / name, text)
@@ -142,18 +176,6 @@ def _content(source: Endpoint, facts: Facts, counted: Receipt, now: datetime) ->
         "tables": len(counted.tables),
         "rows": counted.rows,
     }
-
-
-def _checked(answer: Completed) -> Completed:
-    """Pass a success on; ClientToolError with the tool's own complaint otherwise."""
-    if answer.ok:
-        return answer
-    lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
-    complaint = next((line for line in lines if "error:" in line), "".join(lines[-1:]))
-    raise ClientToolError(
-        f"{complaint or 'the client tool failed'} (exit code {answer.returncode})",
-        "The source was only read and no archive was made; correct the cause and export again.",
-    )
 
 
 def _to_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.postgres import inventory
-from infra.postgres.connection import Connection
+from infra.postgres.objects import DatabaseObject
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class PartReceipt:
+    """The rows of one chunk range or partition."""
+
+    label: str
+    rows: int
+    digest: int
 
 
 @dataclass(frozen=True)
 class TableReceipt:
-    """One table: its rows and, for a hypertable, its chunks."""
+    """One table; its digest is the sum of its rows' hashes, and so of its parts' digests."""
 
     schema: str
     name: str
+    kind: str
     rows: int
-    chunks: int | None = None
+    digest: int
+    parts: tuple[PartReceipt, ...] = ()
+    hidden: tuple[str, ...] = ()
+    size: int = 0
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
@@ -25,48 +40,67 @@ class TableReceipt:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Every table of a database, in order of name."""
+    """Every table of a database in order of name, and every object besides rows.
 
+    `recoded` says that text was hashed by its UTF-8 bytes, because the database has another
+    encoding. `seconds` is how long the digests took, `server_version` a number such as 170011.
+    """
+
+    server_version: int
+    recoded: bool
     tables: tuple[TableReceipt, ...]
+    objects: tuple[DatabaseObject, ...]
+    seconds: float = 0.0
 
     @property
     def rows(self) -> int:
         """Return the rows of all tables together."""
         return sum(table.rows for table in self.tables)
 
+    def of_kind(self, kind: str) -> tuple[DatabaseObject, ...]:
+        """Return the objects of one kind."""
+        return tuple(found for found in self.objects if found.kind == kind)
+
     def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
+        """Return plain values; digests as text, since JSON's numbers are too short for them."""
+        value = asdict(self) | {"format": FORMAT}
+        for table in value["tables"]:
+            table["digest"] = str(table["digest"])
+            for part in table["parts"]:
+                part["digest"] = str(part["digest"])
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Receipt:
-        """Read back what `as_json` gave; KeyError or TypeError when it is something else."""
-        return cls(tuple(TableReceipt(**table) for table in value["tables"]))
+        """Read back what `as_json` gave.
+
+        Raises KeyError, TypeError or ValueError when it is something else.
+        """
+        if value["format"] != FORMAT:
+            raise ValueError(f"receipt format {value['format']!r}")
+        return cls(
+            server_version=int(value["server_version"]),
+            recoded=bool(value["recoded"]),
+            tables=tuple(_table(table) for table in value["tables"]),
+            objects=tuple(DatabaseObject(**found) for found in value["objects"]),
+            seconds=float(value["seconds"]),
+        )
 
 
-def take(connection: Connection, report: Callable[[str], None]) -> Receipt:
-    """Count every table in the connection's snapshot, reporting each name before its count."""
-    chunks = inventory.hypertables(connection)
-    tables = []
-    for schema, name in inventory.tables(connection):
-        report(f"{schema}.{name}")
-        rows = inventory.row_count(connection, schema, name)
-        tables.append(TableReceipt(schema, name, rows, chunks.get((schema, name))))
-    return Receipt(tuple(tables))
+def add_up(parts: Sequence[PartReceipt]) -> tuple[PartReceipt, ...]:
+    """Merge parts of the same label: the chunks of one range, the page ranges of one table."""
+    rows: dict[str, int] = defaultdict(int)
+    digests: dict[str, int] = defaultdict(int)
+    for part in parts:
+        rows[part.label] += part.rows
+        digests[part.label] += part.digest
+    return tuple(PartReceipt(label, rows[label], digests[label]) for label in rows)
 
 
-def differences(expected: Receipt, found: Receipt) -> list[str]:
-    """Name each table that is missing, came out of nowhere, or differs."""
-    before = {(table.schema, table.name): table for table in expected.tables}
-    after = {(table.schema, table.name): table for table in found.tables}
-    result = [f"{table}: missing" for name, table in before.items() if name not in after]
-    result += [
-        f"{table}: not in the archive" for name, table in after.items() if name not in before
-    ]
-    for name in before.keys() & after.keys():
-        old, new = before[name], after[name]
-        if old.rows != new.rows:
-            result.append(f"{old}: {old.rows} rows expected, {new.rows} found")
-        if old.chunks != new.chunks:
-            result.append(f"{old}: {old.chunks} chunks expected, {new.chunks} found")
-    return sorted(result)
+def _table(value: dict[str, Any]) -> TableReceipt:
+    parts = tuple(
+        PartReceipt(part["label"], int(part["rows"]), int(part["digest"]))
+        for part in value["parts"]
+    )
+    plain = {**value, "digest": int(value["digest"]), "parts": parts}
+    return TableReceipt(**{**plain, "hidden": tuple(value["hidden"])})

@@ -2,146 +2,192 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-from psycopg import sql
 
 from backend.config import Endpoint
 from infra.engine.tools import ClientTools, Server
-from infra.errors import ClientToolError, RefusedError, VerificationError
+from infra.errors import ClientToolError, VerificationError
 from infra.postgres import client_tools, timescale
+from infra.postgres.client_tools import Stage
 from infra.postgres.connection import Connection, connect
 from infra.postgres.inventory import Extension
 from infra.process import Completed
-from infra.transfer import receipt, swap
-from infra.transfer.archive import Archive, verify_files
+from infra.transfer import counting, privileges, probe, swap
+from infra.transfer.archive import Archive
 from infra.transfer.export import create_extension
+from infra.transfer.journal import Boundary, Record
+from infra.transfer.landing import Landing
+from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
+from infra.transfer.tool_progress import ToolProgress
+from infra.transfer.verify import against_landing
 from migrations.roles import grant_application_role
 
-Report = Callable[[str], None]
+_NAMED = 5
 
 
 @dataclass(frozen=True)
 class LocalTarget:
-    """The Compose database: the superuser's endpoint, and the roles that live in it."""
+    """The Compose database: its superuser's and its owner's way in, and the application's role.
+
+    The servers say how a client-tool container logs in as one or the other.
+    """
 
     superuser: Endpoint
-    server: Server
-    owner: str
+    owner: Endpoint
     application: str
+    superuser_server: Server
+    owner_server: Server
 
     @property
     def database(self) -> str:
         """Return the live database's name."""
         return self.superuser.database
 
-
-def check(archive: Archive, target: LocalTarget) -> None:
-    """Make every check that only reads; RefusedError says why the restore cannot succeed."""
-    verify_files(archive)
-    facts = archive.content["facts"]
-    with connect(target.superuser, "target", database=swap.MAINTENANCE) as connection:
-        for found in facts["extensions"]:
-            extension = Extension(**found)
-            versions = _available(connection, extension.name)
-            exact = extension.name == "timescaledb"
-            if not versions or (exact and extension.version not in versions):
-                offered = ", ".join(versions) or "none"
-                raise RefusedError(
-                    f"extension {extension.name} {extension.version} is not in the target's image "
-                    f"(it has {offered})",
-                    "Set DB_IMAGE in .env to an image that carries it"
-                    + (", or update the source to a version listed." if exact else "."),
-                )
+    @contextmanager
+    def connect(
+        self, database: str, *, as_owner: bool = False, autocommit: bool = True
+    ) -> Iterator[Connection]:
+        """Open a connection to one of the server's databases."""
+        endpoint = self.owner if as_owner else self.superuser
+        with connect(endpoint, "target", database=database, autocommit=autocommit) as connection:
+            yield connection
 
 
-def restore(
-    archive: Archive, target: LocalTarget, tools: ClientTools, *, jobs: int, report: Report
-) -> Receipt:
-    """Load the archive beside the live database and swap it in; return what arrived.
+class Restore:
+    """One restore, whose steps are journaled; `recovery.settle` clears up after one that fails."""
 
-    Raises ClientToolError or VerificationError with the live database untouched.
-    """
-    with (
-        swap.maintenance(target.superuser) as maintenance,
-        swap.restorer(maintenance, target.database) as role,
-    ):
-        report("making the staging database")
-        staging = swap.create_staging(maintenance, target.database, target.owner)
-        try:
-            _load(archive, target, tools, staging, role, jobs=jobs, report=report)
-            arrived = _verify(archive, target, staging, report)
-            report("swapping")
-            swap.swap(maintenance, target.database)
-        except BaseException:
-            swap.drop(maintenance, staging)
-            raise
-    with connect(target.superuser, "target", autocommit=True) as connection:
-        timescale.start_workers(connection)
-    return arrived
+    def __init__(
+        self,
+        archive: Archive,
+        target: LocalTarget,
+        tools: ClientTools,
+        *,
+        jobs: int,
+        progress: Progress,
+    ) -> None:
+        self._archive = archive
+        self._target = target
+        self._tools = tools
+        self._jobs = jobs
+        self._progress = progress
+        self._receipt = archive.receipt()
+        self._staging = swap.staging_name(target.database)
 
+    def run(self, maintenance: Connection, record: Record, boundary: Boundary) -> Receipt:
+        """Load, compare and swap; return what arrived.
 
-def _load(
-    archive: Archive,
-    target: LocalTarget,
-    tools: ClientTools,
-    staging: str,
-    role: str,
-    *,
-    jobs: int,
-    report: Report,
-) -> None:
-    facts = archive.content["facts"]
-    extensions = [Extension(**found) for found in facts["extensions"]]
-    hyper = any(found.name == "timescaledb" for found in extensions)
-    for extension in extensions:
-        # TimescaleDB wants to be the first thing a session does.
-        with connect(target.superuser, "target", database=staging, autocommit=True) as connection:
-            connection.execute(create_extension(extension).encode())
-    with connect(target.superuser, "target", database=staging, autocommit=True) as connection:
-        major = connection.info.server_version // 10000
-        with timescale.job_owners(connection, facts["job_owners"], target.owner, enabled=hyper):
-            if hyper:
+        Raises ClientToolError, TargetError or VerificationError with the live database untouched.
+        """
+        swap.drop(maintenance, self._staging)
+        swap.create_staging(maintenance, self._target.database, self._target.owner.user)
+        self._load(record, swap.oid(maintenance, self._staging))
+        arrived = self._verify()
+        record.reach("verified")
+        self._progress.stage("swapping")
+        swap.swap(maintenance, self._target.database, boundary)
+        record.reach("swapped")
+        swap.start_workers(self._target.superuser)
+        record.reach("done")
+        return arrived
+
+    def _load(self, record: Record, staging_oid: int | None) -> None:
+        for extension in self._extensions():
+            # TimescaleDB wants to be the first thing a session does.
+            with self._target.connect(self._staging) as connection:
+                connection.execute(create_extension(extension).encode())
+        with self._target.connect(self._staging) as connection, ExitStack() as undone:
+            if self._timescaledb:
+                owner = self._target.owner.user
+                missing = record.entry.facts["roles"]
+                undone.enter_context(timescale.job_owners(connection, missing, owner))
+                undone.enter_context(timescale.chunks_allowed(connection, owner))
                 timescale.pre_restore(connection)
-            _run_stages(archive, target, tools, staging, role, major, jobs=jobs, report=report)
-            if hyper:
+            strict = (
+                connection.info.server_version // 10000 >= client_tools.TRANSACTION_TIMEOUT_MAJOR
+            )
+            stages = client_tools.restore_stages(
+                database=self._staging, jobs=self._jobs, lists=self._archive.lists, strict=strict
+            )
+            for number, stage in enumerate(stages):
+                self._run_stage(stage, strict=strict)
+                following = stages[number + 1 :]
+                if stage.reaches != "indexes" and stage.reaches not in {
+                    s.reaches for s in following
+                }:
+                    record.reach(stage.reaches, staging_oid=staging_oid)
+            if self._timescaledb:
                 timescale.post_restore(connection)
-    report("handing over to the owner")
-    with connect(target.superuser, "target", database=staging) as connection:
-        _hand_over(connection, role, target)
-        connection.commit()
-    with connect(target.superuser, "target", database=staging, autocommit=True) as connection:
-        report("analysing")
-        connection.execute("ANALYZE")
+        self._settle()
+        record.reach("indexes")
 
+    @property
+    def _timescaledb(self) -> bool:
+        return any(found.name == "timescaledb" for found in self._extensions())
 
-def _run_stages(
-    archive: Archive,
-    target: LocalTarget,
-    tools: ClientTools,
-    staging: str,
-    role: str,
-    major: int,
-    *,
-    jobs: int,
-    report: Report,
-) -> None:
-    strict = major >= client_tools.TRANSACTION_TIMEOUT_MAJOR
-    stages = client_tools.restore_stages(
-        database=staging, jobs=jobs, lists=archive.lists, role=role, strict=strict
-    )
-    for number, command in enumerate(stages, start=1):
-        report(f"loading, stage {number} of {len(stages)}")
-        answer = tools.run(command, mount=archive.path, server=target.server)
+    def _extensions(self) -> list[Extension]:
+        return [Extension(**found) for found in self._archive.content["facts"]["extensions"]]
+
+    def _run_stage(self, stage: Stage, *, strict: bool) -> None:
+        target = self._target
+        server = target.superuser_server if stage.superuser else target.owner_server
+        shown = ToolProgress(self._progress, self._archive.path, stage)
+        answer = self._tools.run(
+            stage.argv, mount=self._archive.path, server=server, on_stderr=shown.read
+        )
+        shown.finish()
         problem = _problem(answer, strict=strict)
         if problem:
             raise ClientToolError(
-                f"stage {number} of the restore failed: {problem}",
+                f"the restore failed while {stage.title}: {problem}",
                 "The live database is untouched; correct the cause and restore again.",
             )
+
+    def _settle(self) -> None:
+        """Give rights and settings as the archive has them, and statistics to the planner."""
+        self._progress.stage("granting rights, analysing")
+        with self._target.connect(self._staging, autocommit=False) as connection:
+            grant_application_role(connection, self._target.owner.user, self._target.application)
+            privileges.apply(connection, self._receipt, self._landing(connection))
+            connection.commit()
+        with self._target.connect(self._staging) as connection:
+            connection.execute("ANALYZE")
+
+    def _landing(self, connection: Connection) -> Landing:
+        return Landing.read(
+            connection, owner=self._target.owner.user, application=self._target.application
+        )
+
+    def _verify(self) -> Receipt:
+        with counting.snapshot(self._connect_staging) as moment:
+            arrived = counting.take(
+                moment,
+                self._connect_staging,
+                jobs=self._jobs,
+                progress=self._progress,
+                recode=self._receipt.recoded,
+            )
+            comparison = against_landing(self._receipt, arrived, self._landing(moment.connection))
+        if comparison.differences:
+            shown = "; ".join(map(str, comparison.differences[:_NAMED]))
+            more = len(comparison.differences) - _NAMED
+            raise VerificationError(
+                f"what arrived differs from archive {self._archive.name!r}: {shown}"
+                + (f"; and {more} more" if more > 0 else ""),
+                "The live database is untouched; the report in data/reports names everything.",
+                tuple(map(str, comparison.differences)),
+            )
+        self._progress.stage("writing a row into each hypertable, to be taken back")
+        with self._target.connect(self._staging, as_owner=True, autocommit=False) as connection:
+            probe.write(connection)
+        return arrived
+
+    @contextmanager
+    def _connect_staging(self) -> Iterator[Connection]:
+        with self._target.connect(self._staging, autocommit=False) as connection:
+            yield connection
 
 
 def _problem(answer: Completed, *, strict: bool) -> str | None:
@@ -153,47 +199,3 @@ def _problem(answer: Completed, *, strict: bool) -> str | None:
         return None
     lines = answer.stderr.strip().splitlines()
     return f"{lines[-1] if lines else 'no message'} (exit code {answer.returncode})"
-
-
-def _verify(archive: Archive, target: LocalTarget, staging: str, report: Report) -> Receipt:
-    with connect(target.superuser, "target", database=staging) as connection:
-        arrived = receipt.take(connection, lambda table: report(f"counting {table}"))
-    found = receipt.differences(archive.receipt(), arrived)
-    if found:
-        raise VerificationError(
-            f"what arrived differs from archive {archive.name!r}: {'; '.join(found)}",
-            "The live database is untouched; keep the archive and report this.",
-        )
-    return arrived
-
-
-def _hand_over(connection: Connection, role: str, target: LocalTarget) -> None:
-    """Give what was restored to the owner and its use to the application."""
-    # Only superusers may own these kinds of objects.
-    for kind, query in {
-        "EVENT TRIGGER": "SELECT evtname FROM pg_catalog.pg_event_trigger "
-        "WHERE evtowner = %s::pg_catalog.regrole",
-        "FOREIGN DATA WRAPPER": "SELECT fdwname FROM pg_catalog.pg_foreign_data_wrapper "
-        "WHERE fdwowner = %s::pg_catalog.regrole",
-    }.items():
-        for (name,) in connection.execute(query, [role]).fetchall():
-            connection.execute(
-                sql.SQL("ALTER {} {} OWNER TO {}").format(
-                    sql.SQL(kind), sql.Identifier(name), sql.Identifier(target.superuser.user)
-                )
-            )
-    connection.execute(
-        sql.SQL("REASSIGN OWNED BY {} TO {}").format(
-            sql.Identifier(role), sql.Identifier(target.owner)
-        )
-    )
-    grant_application_role(connection, target.owner, target.application)
-
-
-def _available(connection: Connection, extension: str) -> list[str]:
-    rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT version FROM pg_catalog.pg_available_extension_versions WHERE name = %s "
-        "ORDER BY pg_catalog.string_to_array(version, '.')",
-        [extension],
-    ).fetchall()
-    return [str(version) for (version,) in rows]

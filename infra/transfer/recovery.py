@@ -1,0 +1,99 @@
+"""Recovery: what a killed command began is finished, or taken back, by the next one.
+
+The swap is one transaction, so the live database is the old or the new one: whether the name of the
+live database stands for the staging database's number tells which.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from backend.config import Endpoint
+from infra.errors import SlipwayError
+from infra.postgres import timescale
+from infra.postgres.connection import Connection
+from infra.transfer import swap
+from infra.transfer.journal import Entry, Journal, Record
+
+
+def settle(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
+    """Bring one restore or undo to an end, and say in a line what became of it."""
+    entry = record.entry
+    if entry.command == "undo":
+        return _settle_undo(maintenance, superuser, record)
+    what = f"the restore of {entry.archive!r} into {entry.database!r}"
+    live = swap.oid(maintenance, entry.database)
+    if live is not None and live == entry.facts.get("staging_oid"):
+        swap.drop(maintenance, swap.discarded_name(entry.database))
+        swap.start_workers(superuser)
+        record.close("finished")
+        return f"{what} had gone live and is finished; `invoke undo` takes it back"
+    swap.drop(maintenance, swap.staging_name(entry.database))
+    timescale.drop_roles(maintenance, entry.facts.get("roles", []))
+    record.close("taken back")
+    return f"{what} was taken back; the live database is as it was before"
+
+
+@contextmanager
+def settled(maintenance: Connection, superuser: Endpoint, record: Record) -> Iterator[None]:
+    """Settle at once what fails inside; where the server is gone too, the next command does it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg.Error, SlipwayError):
+            settle(maintenance, superuser, record)
+        raise
+    record.close("done")
+
+
+def settle_export(record: Record) -> str:
+    """Remove what a killed export left."""
+    entry = record.entry
+    partial = Path(entry.facts["partial"])
+    sealed = partial.with_name(entry.archive)
+    if sealed.is_dir() and not partial.exists():
+        record.close("finished")
+        return f"archive {entry.archive!r} was complete when its export was killed"
+    shutil.rmtree(partial, ignore_errors=True)
+    record.close("taken back")
+    return f"the unfinished archive {entry.archive!r} was removed; the source was only read"
+
+
+def settle_all(journal: Journal, superuser: Endpoint) -> list[str]:
+    """Settle every command that was killed; raises TargetError while its database is down."""
+    lines = []
+    for entry in journal.interrupted():
+        record = journal.reopen(entry)
+        if entry.command == "export-local":
+            lines.append(settle_export(record))
+            continue
+        with swap.maintenance(superuser, "recovery", instead_of=entry.pid) as maintenance:
+            lines.append(settle(maintenance, superuser, record))
+    return lines
+
+
+def last_swap(journal: Journal, database: str) -> Entry | None:
+    """Return the newest restore or undo after which the live database was another one."""
+    swapped = [
+        entry
+        for entry in journal.entries()
+        if entry.database == database
+        and entry.outcome in {"done", "finished"}
+        and entry.command in {"restore", "undo"}
+    ]
+    return swapped[-1] if swapped else None
+
+
+def _settle_undo(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
+    entry = record.entry
+    if swap.oid(maintenance, entry.database) == entry.facts.get("previous_oid"):
+        swap.start_workers(superuser)
+        record.close("finished")
+        return f"the undo of {entry.database!r} was through and is finished"
+    record.close("taken back")
+    return f"the undo of {entry.database!r} had changed nothing"

@@ -1,0 +1,27 @@
+"""Verification: two receipts brought into the same terms and compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infra.transfer.compare import Comparison, Difference, compare
+from infra.transfer.landing import Landing
+from infra.transfer.receipt import Receipt
+
+
+def against_landing(source: Receipt, arrived: Receipt, landing: Landing) -> Comparison:
+    """Compare what a source held with what a target of our own has."""
+    comparison = compare(landing.expected(source), landing.found(arrived))
+    return replace(comparison, differences=(*comparison.differences, *landing.lacking(arrived)))
+
+
+def reversed_sides(comparison: Comparison) -> Comparison:
+    """Tell the same differences from the other side."""
+
+    def turn(change: Difference) -> Difference:
+        found = change.expected or "absent"
+        return replace(change, expected=change.found, found=found)
+
+    return Comparison(
+        tuple(map(turn, comparison.differences)), tuple(map(turn, comparison.adapted))
+    )

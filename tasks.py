@@ -229,6 +229,12 @@ def lint(app: App) -> None:
     raise Exit(code=checks.lint(app.runner, app.root))
 
 
+@task(recovers=False, help={"rows": "how many ticks the hypertable holds"})
+def bench(app: App, rows: int = 20_000_000) -> None:
+    """Measure what a receipt costs beside md5 and count(*), with as many workers."""
+    raise Exit(code=app.runner.attach(checks.bench_command(rows), cwd=app.root))
+
+
 namespace = Collection(
     up,
     down,
@@ -248,4 +254,5 @@ namespace = Collection(
     undo,
     test,
     lint,
+    bench,
 )

@@ -23,7 +23,7 @@ from infra.transfer import archive as archives
 from infra.transfer import plan as planning
 from infra.transfer import prediction
 from infra.transfer.archive import Archive
-from infra.transfer.export import checked, export
+from infra.transfer.export import Source, checked, export
 from infra.transfer.journal import Journal
 from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
@@ -96,8 +96,7 @@ def export_local(
     ) as report:
         report.plan = made.as_json()
         sealed = export(
-            source,
-            server,
+            Source(source, server),
             tools,
             settings.archives,
             survey=found,

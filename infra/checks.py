@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.errors import UsageError
 from infra.process import Runner
 
-LAYERS = ("unit", "integration", "e2e")
+LAYERS = ("unit", "integration", "e2e", "faults")
 
 
 def lint_commands() -> list[list[str]]:
@@ -43,3 +43,8 @@ def test(runner: Runner, root: Path, layer: str) -> int:
         if code:
             return code
     return runner.attach(test_command(root, layer), cwd=root)
+
+
+def bench_command(rows: int) -> list[str]:
+    """Return the command line of the benchmark of receipts."""
+    return [sys.executable, "-m", "benchmarks.receipt", "--rows", str(rows)]

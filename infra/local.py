@@ -50,7 +50,7 @@ class Local:
     def plan(self, name: str, to: str, *, jobs: int) -> Plan:
         """Decide what the target can take of an archive, only reading; UsageError, RefusedError."""
         found, there = self._check(name, to, jobs)
-        return self._plan(found, there)
+        return self._plan(found, there, jobs)
 
     @contextmanager
     def restoring(self, name: str, to: str, *, jobs: int, discard: bool) -> Iterator[Session]:
@@ -63,7 +63,7 @@ class Local:
             record = self._journal.begin("restore", database=there.database, archive=found.name)
             with recovery.settled(maintenance, there.superuser, record):
                 record.reach("surveyed")
-                plan = self._plan(found, there)
+                plan = self._plan(found, there, jobs)
                 plan.require()
                 record.reach("planned")
                 yield Session(self, found, there, plan, maintenance, record, jobs, discard=discard)
@@ -135,7 +135,7 @@ class Local:
             owner_server=client_images.server(local.admin, project, desktop=desktop),
         )
 
-    def _plan(self, found: Archive, there: LocalTarget) -> Plan:
+    def _plan(self, found: Archive, there: LocalTarget, jobs: int) -> Plan:
         source = Survey.from_json(found.content["survey"])
         version = archives.client_version(self._settings, self._tools)
         with connect(
@@ -150,7 +150,7 @@ class Local:
                 free=self._engine.free_bytes(self._settings.project, "db"),
             )
             expected = prediction.for_target(
-                connection, source, verification_seconds=found.receipt().seconds
+                connection, source, verification_seconds=found.receipt().seconds, jobs=jobs
             )
         return planning.for_restore(source, facts, client_major=version, prediction=expected)
 

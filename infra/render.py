@@ -81,8 +81,7 @@ def plan(console: Console, made: Plan, *, as_json: bool = False) -> None:
     else:
         rows = [[found.decision, found.subject, found.text] for found in made.findings]
         console.table(["decision", "subject", "what"], rows)
-        for line in _prediction(made.prediction):
-            console.line(line)
+        _prediction(console, made.prediction)
     made.require()
 
 
@@ -132,8 +131,7 @@ def confirm_restore(console: Console, session: Session, *, yes: bool) -> None:
     for found in session.plan.findings:
         if found.decision != "carried":
             console.line(f"{found.decision}: {found.text}")
-    for line in _prediction(session.plan.prediction):
-        console.line(line)
+    _prediction(console, session.plan.prediction)
     console.confirm(
         source=f"archive {session.archive.name} ({content['rows']:,} rows of database "
         f"{content['source']['database']!r}, {age(session.archive.created)} old)",
@@ -211,11 +209,12 @@ def _undo_line(console: Console, undoable: Undoable | None) -> None:
         )
 
 
-def _prediction(predicted: Prediction) -> list[str]:
-    return [
-        f"predicted: {predicted.rows:,} rows, {size(predicted.archive_bytes)} of archive, "
+def _prediction(console: Console, predicted: Prediction) -> None:
+    archive = f"{size(predicted.archive_bytes)} of archive, " if predicted.archive_bytes else ""
+    console.line(
+        f"predicted: {predicted.rows:,} rows, {archive}"
         f"{size(predicted.target_bytes)} on the target's disk, {duration(predicted.seconds)}"
-    ]
+    )
 
 
 def _archive_facts(item: Listed) -> dict[str, object]:

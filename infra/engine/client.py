@@ -104,9 +104,9 @@ class Engine:
             "com.docker.compose.oneoff=False",
         ]
         for container in self.client.containers.list(filters={"label": labels}):
-            answer = container.exec_run(["sh", "-c", 'df -Pk "${PGDATA:-/}"'])
-            fields = answer.output.decode(errors="replace").splitlines()[-1:]
-            words = fields[0].split() if answer.exit_code == 0 and fields else []
+            code, output = container.exec_run(["sh", "-c", 'df -Pk "${PGDATA:-/}"'])
+            lines = bytes(output).decode(errors="replace").splitlines()[-1:]  # type: ignore[arg-type]
+            words = lines[0].split() if code == 0 and lines else []
             if len(words) >= _DF_FIELDS and words[3].isdigit():
                 return int(words[3]) * 1024
         return None

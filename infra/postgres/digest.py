@@ -84,7 +84,7 @@ def row_hash(columns: Sequence[Column], *, recode: bool) -> sql.Composable:
 
 def query(
     relations: Sequence[sql.Composable], columns: Sequence[Column], *, recode: bool
-) -> sql.Composable:
+) -> sql.Composed:
     """Build the query for the row count and the digest, as text, of all relations together.
 
     A relation is what may stand behind FROM.

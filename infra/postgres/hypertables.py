@@ -40,6 +40,7 @@ class Hypertables:
     chunks: int
     elsewhere: tuple[str, ...]
     compressed: Mapping[str, int]
+    compressed_rows: int
     continuous_aggregates: tuple[str, ...]
     old_continuous_aggregates: tuple[str, ...]
     jobs: tuple[str, ...]
@@ -111,6 +112,7 @@ def read(connection: Connection, extension: Extension) -> tuple[Hypertables, Sto
         compressed=dict(
             sorted(Counter(names[chunk.hypertable] for chunk in compressed.values()).items())
         ),
+        compressed_rows=inventory.rows(connection, "survey/compressed_rows")[0][0],
         continuous_aggregates=tuple(name for name, _, _ in aggregates),
         old_continuous_aggregates=tuple(
             name

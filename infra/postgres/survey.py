@@ -58,6 +58,7 @@ class Survey:
 
     `offered` and `known_collations` tell of the server: of what `take` was asked for, what it has.
     `hidden_rows` are tables whose row-level security applies to this role.
+    `rebuilt_indexes` are the bytes of all indexes when they are built anew.
     `relations` is how many a dump or a receipt locks, `lock_slots` by what
     `max_locks_per_transaction` is multiplied.
     """
@@ -76,6 +77,7 @@ class Survey:
     known_collations: tuple[str, ...]
     column_collations: tuple[ColumnCollation, ...]
     tables: tuple[TableSize, ...]
+    rebuilt_indexes: int
     relations: int
     locks_per_transaction: int
     lock_slots: int
@@ -115,6 +117,12 @@ class Survey:
     def as_json(self) -> dict[str, Any]:
         """Return the survey as an archive's manifest holds it."""
         return asdict(self)
+
+    @property
+    def rebuilt_size(self) -> int:
+        """Return the bytes the database takes once its indexes have been built anew."""
+        indexes = sum(table.indexes for table in self.tables)
+        return self.size - indexes + min(indexes, self.rebuilt_indexes)
 
     @property
     def lock_capacity(self) -> int:
@@ -240,6 +248,7 @@ def _take(connection: Connection, offered: Sequence[str], collations: Sequence[s
             ColumnCollation(*row) for row in inventory.rows(connection, "survey/column_collations")
         ),
         tables=table_sizes.measure(connection, storage),
+        rebuilt_indexes=int(inventory.rows(connection, "survey/rebuilt_indexes")[0][0]),
         relations=int(inventory.rows(connection, "survey/relations")[0][0]),
         locks_per_transaction=int(locks),
         lock_slots=int(slots),

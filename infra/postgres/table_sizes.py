@@ -14,6 +14,7 @@ from infra.postgres.hypertables import Storage
 class TableSize:
     """A table with its partitions or chunks: estimated rows, bytes of rows and of indexes.
 
+    Rows in compressed chunks are counted in bytes only.
     A hypertable that keeps a continuous aggregate's rows is named as it is stored.
     """
 

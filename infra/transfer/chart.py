@@ -79,17 +79,14 @@ def _chart(run: Sequence[Sample], unit: str) -> Chart:
         for scale, name in (_BYTES if unit == "bytes" else _SCALES)
         if max(rates) >= scale or scale == 1
     )
-    upwards = _numbers(0, max(*rates, scale) / scale)
+    upwards = _numbers(max(*rates, scale) / scale)
     top = upwards[-1]
-    time, time_name = _time(run[-1].seconds)
-    first, last = run[0].seconds / time, run[-1].seconds / time
-    across = [number for number in _numbers(first, last) if first <= number <= last]
+    time, time_name = _time(_seconds(run))
+    last = _seconds(run) / time
+    across = [number for number in _numbers(last) if number <= last]
 
     def height(per_second: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * per_second / scale / top
-
-    def place(number: float) -> float:
-        return LEFT + (RIGHT - LEFT) * (number - first) / (last - first)
 
     step = (RIGHT - LEFT) / len(rates)
     middles = [(LEFT + step * (index + 0.5), height(rate)) for index, rate in enumerate(rates)]
@@ -101,9 +98,11 @@ def _chart(run: Sequence[Sample], unit: str) -> Chart:
         line=line,
         area=f"{LEFT},{BOTTOM} {line} {RIGHT},{BOTTOM}",
         average=height(average),
-        across=tuple(Tick(place(number), f"{number:g}") for number in across),
+        across=tuple(
+            Tick(LEFT + (RIGHT - LEFT) * number / last, f"{number:g}") for number in across
+        ),
         upwards=tuple(Tick(height(number * scale), f"{number:g}") for number in upwards),
-        across_title=f"{time_name} since the beginning",
+        across_title=f"{time_name} of the stage",
         upwards_title=f"{scale_name}/s" if unit == "bytes" else f"{scale_name}{unit}/s",
     )
 
@@ -128,10 +127,9 @@ def _time(seconds: float) -> tuple[int, str]:
     return next((length, name) for limit, name, length in _TIMES if seconds <= limit)
 
 
-def _numbers(first: float, last: float) -> list[float]:
-    """Choose a few round numbers from at most the first to at least the last."""
-    rough = (last - first) / _TICKS
+def _numbers(last: float) -> list[float]:
+    """Choose a few round numbers from zero to at least the last."""
+    rough = last / _TICKS
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    begin = math.floor(first / step)
-    return [round(step * number, 9) for number in range(begin, math.ceil(last / step) + 1)]
+    return [round(step * number, 9) for number in range(math.ceil(last / step) + 1)]

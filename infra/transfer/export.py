@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,16 @@ from infra.transfer.tool_progress import DumpProgress
 _COMPLAINT = re.compile(r"^pg_(?:dump|restore): error: ")
 
 
+@dataclass(frozen=True)
+class Source:
+    """The old install: its endpoint, and how a client-tool container reaches it."""
+
+    endpoint: Endpoint
+    server: Server
+
+
 def export(
-    source: Endpoint,
-    server: Server,
+    source: Source,
     tools: ClientTools,
     folder: Path,
     *,
@@ -51,24 +58,23 @@ def export(
 
     @contextmanager
     def connection_to_source() -> Iterator[Connection]:
-        with connect(source, "source", autocommit=False) as connection:
+        with connect(source.endpoint, "source", autocommit=False) as connection:
             yield connection
 
     now = datetime.now(UTC)
-    partial = archive.path_of(folder, source.database, now)
+    database = source.endpoint.database
+    partial = archive.path_of(folder, database, now)
     record = journal.begin(
-        "export-local", database=source.database, archive=archive.final_path(partial).name
+        "export-local", database=database, archive=archive.final_path(partial).name
     )
     record.reach("surveyed", partial=str(partial))
     try:
         with counting.snapshot(connection_to_source) as moment:
             archive.begin(partial)
             facts = inventory.facts(moment.connection)
-            command = client_tools.pg_dump(
-                database=source.database, snapshot=moment.name, jobs=jobs
-            )
+            command = client_tools.pg_dump(database=database, snapshot=moment.name, jobs=jobs)
             shown = DumpProgress(progress, counting.relations_in(moment))
-            checked(tools.run(command, mount=partial, server=server, on_stderr=shown.read))
+            checked(tools.run(command, mount=partial, server=source.server, on_stderr=shown.read))
             record.reach("dumped")
             counted = counting.take(moment, connection_to_source, jobs=jobs, progress=progress)
             record.reach("counted")
@@ -78,7 +84,7 @@ def export(
         archive.write_text(partial / archive.RECEIPT, _to_json(counted.as_json()))
         sealed = archive.seal(
             partial,
-            _content(source, facts, counted, now)
+            _content(source.endpoint, facts, counted, now)
             | {"client": client, "survey": survey.as_json(), "plan": plan.as_json()}
             | {"commands": {"dump": shlex.join(command), "restore": by_hand(facts, lists)}},
         )

@@ -28,7 +28,7 @@ def write(connection: Connection) -> None:
     connection.rollback()
 
 
-def _try(connection: Connection, table: LogicalTable, statement: sql.Composable) -> None:
+def _try(connection: Connection, table: LogicalTable, statement: sql.Composed) -> None:
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(statement)
@@ -41,7 +41,7 @@ def _try(connection: Connection, table: LogicalTable, statement: sql.Composable)
         ) from error
 
 
-def _statements(connection: Connection, table: LogicalTable) -> list[sql.Composable]:
+def _statements(connection: Connection, table: LogicalTable) -> list[sql.Composed]:
     rows = connection.execute(
         "SELECT a.attname, d.column_name IS NOT NULL "
         "FROM pg_catalog.pg_attribute a "

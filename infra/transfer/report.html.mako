@@ -122,7 +122,7 @@ footer { margin-top: 2.5rem; }
 <header class="verdict ${"" if report.outcome == "done" else "failed"}">
 <h1><b>${"Done." if report.outcome == "done" else "Failed."}</b> ${verdict}.</h1>
 % if report.error:
-% for line in report.error.splitlines():
+% for line in report.error.split("\n"):
 <p>${line}</p>
 % endfor
 % endif

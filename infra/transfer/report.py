@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -84,14 +85,8 @@ def write(report: Report, folder: Path) -> tuple[Path, Path]:
 
 def html(report: Report) -> str:
     """Draw the page: everything it shows is escaped, and nothing is loaded from elsewhere."""
-    template = Template(  # noqa: S702 - the default filters escape
-        filename=str(_TEMPLATE),
-        default_filters=["str", "printable", "h"],
-        imports=["from infra.transfer.wording import printable"],
-        strict_undefined=True,
-    )
     return str(
-        template.render(
+        _template().render(
             report=report,
             verdict=verdict(report),
             comparisons=comparisons(report),
@@ -142,6 +137,16 @@ def comparisons(report: Report) -> list[Comparison]:
     """Put what was predicted beside what it came to, as far as both are known."""
     found = [_compare(report, name) for name in _QUANTITIES]
     return [compared for compared in found if compared is not None]
+
+
+@cache
+def _template() -> Template:
+    return Template(  # noqa: S702 - the default filters escape
+        filename=str(_TEMPLATE),
+        default_filters=["str", "printable", "h"],
+        imports=["from infra.transfer.wording import printable"],
+        strict_undefined=True,
+    )
 
 
 def _compare(report: Report, name: str) -> Comparison | None:

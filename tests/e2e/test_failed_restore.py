@@ -39,7 +39,23 @@ def another_count(folder: Path) -> None:
 
 def a_table_more(folder: Path) -> None:
     receipt = json.loads((folder / archive.RECEIPT).read_text(encoding="utf-8"))
-    receipt["tables"].append({"schema": "public", "name": "lost", "rows": 1, "chunks": None})
+    receipt["tables"].append({**receipt["tables"][0], "name": "lost", "rows": 1})
+    (folder / archive.RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
+
+
+def another_digest(folder: Path) -> None:
+    receipt = json.loads((folder / archive.RECEIPT).read_text(encoding="utf-8"))
+    for table in receipt["tables"]:
+        if table["name"] == "parent":
+            table["digest"] = str(int(table["digest"]) + 1)
+    (folder / archive.RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
+
+
+def another_index(folder: Path) -> None:
+    receipt = json.loads((folder / archive.RECEIPT).read_text(encoding="utf-8"))
+    for found in receipt["objects"]:
+        if found["kind"] == "index" and found["name"] == "public.parent_pkey":
+            found["properties"]["definition"] += " WHERE true"
     (folder / archive.RECEIPT).write_text(json.dumps(receipt), encoding="utf-8")
 
 
@@ -54,8 +70,10 @@ def no_definition(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "code", "named"),
     [
-        (another_count, 8, "public.child: 1001 rows expected, 1000 found"),
-        (a_table_more, 8, "public.lost: missing"),
+        (another_count, 8, "table public.child: rows is 1,000, expected 1,001"),
+        (another_digest, 8, "table public.parent: content is"),
+        (another_index, 8, "index public.parent_pkey: definition is"),
+        (a_table_more, 8, "table public.lost: missing"),
         (no_definition, 7, "parent"),
     ],
 )

@@ -81,13 +81,13 @@ def test_a_source_role_that_may_not_read_a_table_makes_no_archive(
         SOURCE_DB_NAME="chinook_serial",
     )
     try:
-        line = complaint(plain.invoke("export-local"), 7)
+        line = complaint(plain.invoke("export-local"), 3)
     finally:
         plain.set(**before)
         source.execute("DROP OWNED BY reader", "chinook_serial")
         source.execute("DROP ROLE reader")
 
-    assert "permission denied for table" in line
+    assert "public.album" in line
     assert plain.archives == archives
 
 

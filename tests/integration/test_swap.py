@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -28,6 +29,10 @@ def superuser(server: Server) -> Iterator[Endpoint]:
     left = server.execute(f"SELECT datname FROM pg_database WHERE datname ~ '^{LIVE}'")
     for row in left:
         server.execute(f"DROP DATABASE {row[0]} WITH (FORCE)")
+
+
+def no_boundary(point: str) -> None:
+    del point
 
 
 class Reader(threading.Thread):
@@ -61,8 +66,8 @@ def test_readers_see_the_old_or_the_new_database_and_never_none(
     readers = [Reader(server) for _ in range(4)]
     for reader in readers:
         reader.start()
-    with swap.maintenance(superuser) as connection:
-        swap.swap(connection, LIVE)
+    with swap.maintenance(superuser, "restore") as connection:
+        swap.swap(connection, LIVE, no_boundary)
     for reader in readers:
         reader.stop()
 
@@ -73,11 +78,11 @@ def test_readers_see_the_old_or_the_new_database_and_never_none(
 
 
 def test_the_next_swap_drops_the_copy_before_the_last(server: Server, superuser: Endpoint) -> None:
-    with swap.maintenance(superuser) as connection:
-        swap.swap(connection, LIVE)
+    with swap.maintenance(superuser, "restore") as connection:
+        swap.swap(connection, LIVE, no_boundary)
         server.execute(f"CREATE DATABASE {swap.staging_name(LIVE)} TEMPLATE template0")
         server.execute("CREATE TABLE word AS SELECT 'newest' AS word", swap.staging_name(LIVE))
-        swap.swap(connection, LIVE)
+        swap.swap(connection, LIVE, no_boundary)
 
     assert server.execute("TABLE word", LIVE) == [("newest",)]
     assert server.execute("TABLE word", swap.previous_name(LIVE)) == [("new",)]
@@ -87,34 +92,37 @@ def test_the_next_swap_drops_the_copy_before_the_last(server: Server, superuser:
 
 def test_a_second_restore_is_refused(superuser: Endpoint) -> None:
     with (
-        swap.maintenance(superuser),
-        pytest.raises(RefusedError, match="another restore is running"),
-        swap.maintenance(superuser),
+        swap.maintenance(superuser, "restore"),
+        pytest.raises(RefusedError, match=rf"slipway restore, pid {os.getpid()} on "),
+        swap.maintenance(superuser, "restore"),
     ):
         pass
 
 
-def test_what_a_killed_restore_left_is_removed_by_the_next(
-    server: Server, superuser: Endpoint
-) -> None:
-    server.execute(f"CREATE ROLE {swap.RESTORER} SUPERUSER")
-    server.execute(
-        f"SET ROLE {swap.RESTORER}; CREATE TABLE leftover (i int)", swap.staging_name(LIVE)
-    )
+def test_what_was_swapped_goes_back_and_forth(server: Server, superuser: Endpoint) -> None:
+    with swap.maintenance(superuser, "undo") as connection:
+        swap.swap(connection, LIVE, no_boundary)
+        swap.exchange(connection, LIVE, no_boundary)
+        assert server.execute("TABLE word", LIVE) == [("old",)]
+        assert server.execute("TABLE word", swap.previous_name(LIVE)) == [("new",)]
+        swap.exchange(connection, LIVE, no_boundary)
 
-    with (
-        swap.maintenance(superuser) as connection,
-        swap.restorer(connection, LIVE) as role,
-    ):
-        assert not swap.exists(connection, swap.staging_name(LIVE))
-        found = server.execute(f"SELECT rolsuper, rolcanlogin FROM pg_roles WHERE rolname='{role}'")
-        assert found == [(True, False)]
+    assert server.execute("TABLE word", LIVE) == [("new",)]
+    assert swap.discarded_name(LIVE) not in str(server.execute("SELECT datname FROM pg_database"))
 
-    assert server.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{swap.RESTORER}'") == []
+
+def test_the_lock_of_a_killed_command_is_taken_over(superuser: Endpoint) -> None:
+    with swap.maintenance(superuser, "restore"):
+        # As if this process had been killed: its session goes on for a moment.
+        with swap.maintenance(superuser, "recovery", instead_of=os.getpid()) as connection:
+            assert swap.oid(connection, LIVE) is not None
 
 
 def test_a_name_that_leaves_no_room_is_refused(superuser: Endpoint) -> None:
     long = Endpoint(**{**vars(superuser), "database": "d" * 49})
 
-    with pytest.raises(RefusedError, match="longer than 48 bytes"), swap.maintenance(long):
+    with (
+        pytest.raises(RefusedError, match="longer than 48 bytes"),
+        swap.maintenance(long, "restore"),
+    ):
         pass

@@ -1,4 +1,4 @@
--- The same two names for a database without TimescaleDB.
+-- The names that other queries need, where there is no TimescaleDB: nothing goes by them.
 chunk AS (
   SELECT NULL::pg_catalog.oid AS oid WHERE false
 ),

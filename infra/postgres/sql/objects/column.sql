@@ -15,6 +15,7 @@ SELECT c.name || '.' || pg_catalog.quote_ident(a.attname),
       SELECT pg_catalog.jsonb_agg(o.option ORDER BY o.option)
       FROM pg_catalog.unnest(a.attoptions) o (option)
       -- Minor releases of late 2026 number the versions of a column here; no dump carries that.
+      WHERE o.option !~ '^pg_attver='
     ),
     'comment', r.description
   )

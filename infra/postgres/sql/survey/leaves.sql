@@ -1,12 +1,10 @@
 -- Tables that hold rows themselves, with what they are part of: bytes of the heap, bytes with what
--- lies outside of it, estimated rows. Compressed batches are no rows.
+-- lies outside of it, and whether they hold TimescaleDB's compressed batches.
 SELECT c.oid::pg_catalog.int8, n.nspname, c.relname,
   COALESCE((SELECT pg_catalog.min(i.inhparent::pg_catalog.int8)
     FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid), c.oid::pg_catalog.int8),
   pg_catalog.pg_relation_size(c.oid), pg_catalog.pg_table_size(c.oid),
-  CASE
-    WHEN n.nspname ~ '^_timescaledb_' AND c.relname ~ '^compress_hyper_' THEN 0
-    ELSE GREATEST(c.reltuples, 0) END::pg_catalog.int8
+  n.nspname ~ '^_timescaledb_' AND c.relname ~ '^compress_hyper_'
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'

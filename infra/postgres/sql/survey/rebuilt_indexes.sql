@@ -1,7 +1,6 @@
--- Bytes of all indexes as they are now, and as they will be when they are built anew: entries of a
--- btree lie nine tenths full, while rows that came in order of time left its pages half empty.
-SELECT COALESCE(pg_catalog.sum(x.now), 0)::pg_catalog.int8,
-  COALESCE(pg_catalog.sum(LEAST(x.now, x.anew)), 0)::pg_catalog.int8
+-- Bytes of all indexes when they are built anew: the entries of a btree lie nine tenths full, while
+-- rows that came in order of time left its pages half empty.
+SELECT COALESCE(pg_catalog.sum(LEAST(x.now, x.anew)), 0)::pg_catalog.int8
 FROM (
   SELECT pg_catalog.pg_relation_size(c.oid) AS now,
     CASE WHEN a.amname = 'btree' AND c.reltuples > 0 THEN

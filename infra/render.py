@@ -18,7 +18,7 @@ from infra.transfer.plan import Plan
 from infra.transfer.prediction import Prediction
 from infra.transfer.receipt import Receipt
 from infra.transfer.swap import previous_name
-from infra.transfer.wording import age, duration, size
+from infra.transfer.wording import age, duration, printable, size
 
 
 def lines(console: Console, text: Sequence[str]) -> None:
@@ -167,7 +167,8 @@ def confirm_downgrade(console: Console, endpoint: Endpoint, revision: str, *, ye
 def restored(console: Console, arrived: Receipt, lines: Sequence[str]) -> None:
     """Show what arrived, table by table."""
     rows = [
-        [str(table), f"{table.rows:,}", str(len(table.parts) or "")] for table in arrived.tables
+        [printable(str(table)), f"{table.rows:,}", str(len(table.parts) or "")]
+        for table in arrived.tables
     ]
     console.table(["table", "rows", "parts"], rows)
     for line in lines:

@@ -62,8 +62,10 @@ def connect(
         try:
             yield connection
         except psycopg.Error as error:
+            # What was being read when it happened, where somebody noted it.
+            notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
             raise _ERRORS[side](
-                f"{_name(endpoint, parts['dbname'])}: "
+                f"{_name(endpoint, parts['dbname'])}: {notes}"
                 f"{error.diag.message_primary or last_line(error)}",
                 f"The server answered with SQLSTATE {error.sqlstate or 'none (connection lost)'}; "
                 "see its log.",

@@ -45,7 +45,8 @@ _FORMS: dict[str, LiteralString] = {
     "numeric": 'hashtextextended({value}::text COLLATE "C", {seed})',
     "timestamp": "timestamp_hash_extended({value}, {seed})",
     "timestamptz": "timestamp_hash_extended({value} AT TIME ZONE 'UTC', {seed})",
-    "date": "timestamp_hash_extended({value}::timestamp, {seed})",
+    # A date may lie beyond the last timestamp.
+    "date": 'hashtextextended({value}::text COLLATE "C", {seed})',
     "time": "time_hash_extended({value}, {seed})",
     "uuid": "uuid_hash_extended({value}, {seed})",
 }

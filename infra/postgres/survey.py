@@ -213,6 +213,10 @@ def _take(connection: Connection, offered: Sequence[str], collations: Sequence[s
         if extension.name == "timescaledb":
             hypertables, storage = read_hypertables(connection, extension)
     names = {name: _names(connection, name) for name in _NAMES}
+    of_schemas: tuple[str, ...] = ()
+    if connection.info.server_version >= _SCHEMA_PUBLICATIONS:
+        of_schemas = _names(connection, "publications_for_schemas")
+    names["publications"] = tuple(n for n in names["publications"] if n not in of_schemas)
     if ascii_only and not invalid:
         invalid = encoding.first_invalid_column(
             connection, list(storage.roots), names["hidden_rows"]
@@ -258,9 +262,7 @@ def _take(connection: Connection, offered: Sequence[str], collations: Sequence[s
         superuser_objects=tuple(
             SuperuserObject(*row) for row in inventory.rows(connection, "survey/superuser_objects")
         ),
-        publications_for_schemas=_names(connection, "publications_for_schemas")
-        if connection.info.server_version >= _SCHEMA_PUBLICATIONS
-        else (),
+        publications_for_schemas=of_schemas,
         invalid_bytes=invalid,
         **names,
     )

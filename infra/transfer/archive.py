@@ -54,8 +54,13 @@ class Archive:
         return sorted(path.name for path in (self.path / "lists").iterdir())
 
     def receipt(self) -> Receipt:
-        """Read the receipt; call `verify_files` first."""
-        return Receipt.from_json(json.loads((self.path / RECEIPT).read_text(encoding="utf-8")))
+        """Read the receipt; RefusedError where there is none that proves anything."""
+        try:
+            return Receipt.from_json(json.loads((self.path / RECEIPT).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RefusedError(
+                f"archive {self.name!r} has no receipt that can be read", _REMEDY
+            ) from error
 
 
 def path_of(folder: Path, database: str, now: datetime) -> Path:

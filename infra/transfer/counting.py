@@ -183,7 +183,11 @@ class _Count:
                     break
                 self._progress.working(number, f"{table} {part.label}".strip())
                 query = digest.query(part.relations, table.columns, recode=self._recode)
-                row = connection.execute(query).fetchone()
+                try:
+                    row = connection.execute(query).fetchone()
+                except psycopg.Error as error:
+                    error.add_note(f"table {table}")
+                    raise
                 rows, total = row or (0, "0")
                 self._counted[table.oid].append(PartReceipt(part.label, int(rows), int(total)))
                 self._progress.advance(part.size)

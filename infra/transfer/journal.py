@@ -48,9 +48,14 @@ class Entry:
     outcome: Outcome | None = None
 
     @property
+    def ended(self) -> bool:
+        """Tell whether it came to an end: `done` is the last step, whatever was left to record."""
+        return self.outcome is not None or self.state == "done"
+
+    @property
     def interrupted(self) -> bool:
         """Tell whether the process that wrote it is gone and never came to an end."""
-        if self.outcome is not None or self.host != socket.gethostname():
+        if self.ended or self.host != socket.gethostname():
             return False
         try:
             return psutil.Process(self.pid).create_time() != self.process_started

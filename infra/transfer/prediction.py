@@ -31,7 +31,7 @@ _ZSTD_TIME = 0.35
 _ENTRY_BYTES = 300
 
 # Starting a client tool, and what each relation adds to definitions and to reading them.
-_START_SECONDS = 0.5
+_START_SECONDS = 0.25
 _RELATION_SECONDS = 0.001
 # A job keeps a server process busy and, for part of the time, its client on the same machine.
 _CORES_FOR_A_JOB = 1.5
@@ -42,7 +42,7 @@ _PROBE_ROWS = 25_000
 # A load runs pg_restore several times; besides writing rows and indexes it unpacks, writes the
 # log, and waits for the last job; each table is looked at once more for statistics.
 _STAGES = 4
-_LOAD_FACTOR = 2.0
+_LOAD_FACTOR = 1.5
 _ANALYZE_SECONDS = 0.05
 
 
@@ -227,7 +227,11 @@ def _sample(connection: Connection, leaf: _Leaf, deadline: float) -> _Sample:
         connection.execute(
             "SELECT pg_catalog.set_config('statement_timeout', %s, true)", [f"{left:.3f}s"]
         )
-        return _measured(connection, leaf, relation, min(1.0, share) * leaf.heap)
+        try:
+            return _measured(connection, leaf, relation, min(1.0, share) * leaf.heap)
+        except psycopg.errors.DataCorrupted as error:
+            error.add_note(f"table {leaf.schema}.{leaf.name}")
+            raise
     return _NOTHING
 
 

@@ -83,7 +83,7 @@ def last_swap(journal: Journal, database: str) -> Entry | None:
         entry
         for entry in journal.entries()
         if entry.database == database
-        and entry.outcome in {"done", "finished"}
+        and (entry.state == "done" or entry.outcome == "finished")
         and entry.command in {"restore", "undo"}
     ]
     return swapped[-1] if swapped else None

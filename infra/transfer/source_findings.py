@@ -117,6 +117,12 @@ _NAMED = (
         "materialized views are filled anew from the rows that arrive: {names}",
     ),
     _Named(
+        "publications of tables",
+        "carried",
+        lambda source: source.publications,
+        "publications: {names}",
+    ),
+    _Named(
         "unlogged tables",
         "note",
         lambda source: source.unlogged_tables,
@@ -127,6 +133,9 @@ _NAMED = (
 
 def of_source(source: Survey) -> Iterator[Finding]:
     """Decide about everything that needs no look at the target."""
+    yield Finding(
+        "tables", "carried", f"{len(source.tables)} tables", names=tuple(map(str, source.tables))
+    )
     yield from _reading(source)
     yield from _bytes(source)
     for row in _NAMED:

@@ -13,7 +13,7 @@ own_schema AS (
 ),
 own_relation AS (
   SELECT c.oid, c.relname, n.nspname, n.name || '.' || pg_catalog.quote_ident(c.relname) AS name,
-    c.relkind, c.relowner, c.relacl, c.relpersistence, c.relispartition, c.relpartbound,
+    c.relkind, c.relowner, c.relacl, c.relpersistence, c.relpartbound,
     c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.relispopulated, c.reloptions,
     c.reltoastrelid
   FROM pg_catalog.pg_class c

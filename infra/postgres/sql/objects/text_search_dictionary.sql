@@ -3,7 +3,8 @@ SELECT n.name || '.' || pg_catalog.quote_ident(d.dictname),
   pg_catalog.jsonb_build_object(
     'owner', pg_catalog.pg_get_userbyid(d.dictowner),
     'definition', pg_catalog.concat_ws(', ',
-      'TEMPLATE = ' || pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(t.tmplname),
+      'TEMPLATE = ' || pg_catalog.quote_ident(s.nspname) || '.'
+        || pg_catalog.quote_ident(t.tmplname),
       d.dictinitoption
     ),
     'comment', pg_catalog.obj_description(d.oid, 'pg_ts_dict')

@@ -17,4 +17,8 @@ FROM (
   JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
   WHERE c.oid >= 16384 AND c.relkind = 'i' AND n.nspname <> 'pg_toast'
+    AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.objid = t.oid AND d.deptype = 'e')
 ) x

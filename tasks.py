@@ -11,6 +11,8 @@ from infra.app import App
 from infra.boundary import task
 from infra.engine import images
 
+JOBS = archive_store.default_jobs()
+
 
 @task()
 def up(app: App) -> None:
@@ -81,7 +83,6 @@ def migrate(app: App, sql: str = "", back_to: str = "", yes: bool = False) -> No
 
 
 @task(
-    positional=["message"],
     help={"message": "what the revision does", "empty": "do not compare models and database"},
 )
 def revision(app: App, message: str, empty: bool = False) -> None:
@@ -128,13 +129,11 @@ def build_images(app: App, tests: bool = False) -> None:
         "json": "print the plan as JSON",
     }
 )
-def export_local(
-    app: App, jobs: int = archive_store.default_jobs(), plan: bool = False, json: bool = False
-) -> None:
+def export_local(app: App, jobs: int = JOBS, plan: bool = False, json: bool = False) -> None:
     """Make an archive of the old install (SOURCE_DB_* in .env), which is only read."""
     if plan or json:
-        _, made = archive_store.plan_export(app.settings, app.tools, jobs=jobs)
-        render.plan(app.console, made, as_json=json)
+        planned = archive_store.plan_export(app.settings, app.tools, jobs=jobs)
+        render.plan(app.console, planned.plan, as_json=json)
         return
     with app.console.progress("exporting") as progress:
         done, lines = archive_store.export_local(
@@ -151,7 +150,6 @@ def archives(app: App, json: bool = False) -> None:
 
 
 @task(
-    positional=["archive"],
     help={
         "archive": "its name, as `invoke archives` shows it",
         "to": "the target to replace: local",
@@ -166,7 +164,7 @@ def restore(
     app: App,
     archive: str,
     to: str = "",
-    jobs: int = archive_store.default_jobs(),
+    jobs: int = JOBS,
     yes: bool = False,
     plan: bool = False,
     json: bool = False,
@@ -185,7 +183,6 @@ def restore(
 
 
 @task(
-    positional=["expected", "found"],
     help={
         "expected": "an archive or a target",
         "found": "the target to compare with it",
@@ -193,13 +190,7 @@ def restore(
         "json": "print JSON",
     },
 )
-def verify(
-    app: App,
-    expected: str,
-    found: str,
-    jobs: int = archive_store.default_jobs(),
-    json: bool = False,
-) -> None:
+def verify(app: App, expected: str, found: str, jobs: int = JOBS, json: bool = False) -> None:
     """Compare an archive or a target with a target; exit code 8 on any difference."""
     with app.console.progress("comparing", quiet=json) as progress:
         compared = verification.compare_sides(

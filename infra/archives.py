@@ -16,16 +16,14 @@ from infra.engine.tools import ClientTools
 from infra.errors import RefusedError, UsageError
 from infra.postgres import client_tools, inventory, survey
 from infra.postgres.connection import connect
-from infra.postgres.survey import Survey
 from infra.reporting import reported
 from infra.settings import Settings
 from infra.transfer import archive as archives
 from infra.transfer import plan as planning
 from infra.transfer import prediction
 from infra.transfer.archive import Archive
-from infra.transfer.export import Source, checked, export
+from infra.transfer.export import Planned, Source, checked, export
 from infra.transfer.journal import Journal
-from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
 
 
@@ -48,11 +46,11 @@ def check_jobs(jobs: int) -> None:
         raise UsageError(f"--jobs is {jobs}", "Give a number of 1 or more.")
 
 
-def plan_export(settings: Settings, tools: ClientTools, *, jobs: int) -> tuple[Survey, Plan]:
+def plan_export(settings: Settings, tools: ClientTools, *, jobs: int) -> Planned:
     """Look at the source, only reading, and decide what an archive of it will hold."""
     source = settings.source()
     check_jobs(jobs)
-    version = client_version(settings, tools)
+    client = client_version(settings, tools)
     with connect(source, "source", autocommit=False) as connection:
         connection.read_only = True
         if not inventory.has_tables(connection):
@@ -64,11 +62,11 @@ def plan_export(settings: Settings, tools: ClientTools, *, jobs: int) -> tuple[S
         expected = prediction.sample_source(connection, found, jobs=jobs)
     made = planning.for_export(
         found,
-        client_major=version,
+        client_major=client_tools.major_version(client),
         archive_free=shutil.disk_usage(_existing(settings.archives)).free,
         prediction=expected,
     )
-    return found, made
+    return Planned(found, made, client)
 
 
 def export_local(
@@ -86,21 +84,20 @@ def export_local(
     """
     source = settings.source()
     progress.stage("surveying the source")
-    found, made = plan_export(settings, tools, jobs=jobs)
-    made.require()
+    planned = plan_export(settings, tools, jobs=jobs)
+    planned.plan.require()
     _remove_leftovers(settings.archives)
     engine.remove_orphaned_tools()
     server = client_images.server(source, settings.project, desktop=engine.is_desktop())
     with reported(
         settings.reports, "export-local", source=f"source {source}", progress=progress
     ) as report:
-        report.plan = made.as_json()
+        report.plan = planned.plan.as_json()
         sealed = export(
             Source(source, server),
             tools,
             settings.archives,
-            survey=found,
-            plan=made,
+            planned=planned,
             journal=journal,
             jobs=jobs,
             progress=report.recorder,
@@ -132,10 +129,10 @@ def find(settings: Settings, name: str) -> Archive:
     return archives.read(path if path.is_dir() else settings.archives / path.name)
 
 
-def client_version(settings: Settings, tools: ClientTools) -> int:
-    """Return the major version of the client-tool image."""
-    answer = checked(tools.run(["pg_dump", "--version"], mount=_existing(settings.archives)))
-    return client_tools.major_version(answer.stdout)
+def client_version(settings: Settings, tools: ClientTools) -> str:
+    """Return what pg_dump in the client-tool image says of its version."""
+    answer = tools.run(["pg_dump", "--version"], mount=_existing(settings.archives))
+    return checked(answer).stdout.strip()
 
 
 def _existing(folder: Path) -> Path:

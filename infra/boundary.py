@@ -56,8 +56,11 @@ def task(*, recovers: bool = True, **options: Any) -> Callable[[Body], Any]:  # 
 def guarded(work: Callable[[App], None]) -> None:
     """Run the work on a fresh App and leave through Invoke's Exit with the right code."""
     console = Console()
-    # A service manager ends programs with SIGTERM: they clean up as on Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A service manager ends programs with SIGTERM, a terminal that closes with SIGHUP: they clean
+    # up as on Ctrl-C. Windows knows no SIGHUP.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     try:
         work(App(_ROOT, console))
     except SlipwayError as error:

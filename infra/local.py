@@ -11,7 +11,7 @@ from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
 from infra.errors import RefusedError, TargetError, UsageError
-from infra.postgres import target, timescale
+from infra.postgres import client_tools, target, timescale
 from infra.postgres.connection import Connection, connect
 from infra.postgres.survey import Survey
 from infra.reporting import reported
@@ -137,7 +137,7 @@ class Local:
 
     def _plan(self, found: Archive, there: LocalTarget, jobs: int) -> Plan:
         source = Survey.from_json(found.content["survey"])
-        version = archives.client_version(self._settings, self._tools)
+        client = archives.client_version(self._settings, self._tools)
         with connect(
             there.superuser, "target", database=swap.MAINTENANCE, autocommit=True
         ) as connection:
@@ -152,7 +152,9 @@ class Local:
             expected = prediction.for_target(
                 connection, source, verification_seconds=found.receipt().seconds, jobs=jobs
             )
-        return planning.for_restore(source, facts, client_major=version, prediction=expected)
+        return planning.for_restore(
+            source, facts, client_major=client_tools.major_version(client), prediction=expected
+        )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _GRACE = 5.0
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: sent to this program alone, so that its children know nothing of it."""
+    """SIGTERM or SIGHUP: sent to this program alone, so that its children know nothing of it."""
 
 
 @dataclass(frozen=True)

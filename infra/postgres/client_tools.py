@@ -66,12 +66,19 @@ def table_of_contents() -> list[str]:
     return ["pg_restore", "--list", DUMP]
 
 
-def lists(table_of_contents: str, *, without_publications: Sequence[str] = ()) -> dict[str, str]:
+def lists(
+    table_of_contents: str,
+    *,
+    without_publications: Sequence[str] = (),
+    orphaned_statistics: bool = False,
+) -> dict[str, str]:
     """Split the entries into the lists that the stages of a restore use.
 
     TimescaleDB's catalog is a list of its own because its tables refer to each other by foreign
     keys that the dump knows nothing of, so it must not be loaded in parallel. Publications for all
     tables, which only a superuser may make, are named by the caller: no entry tells them apart.
+    Column statistics get a list of their own where TimescaleDB 2.16 to 2.20.2 has left rows that
+    break their own foreign key.
     """
     entries = [line for line in table_of_contents.splitlines() if re.match(r"^\d+;", line)]
     unwanted = {f"PUBLICATION - {name} " for name in without_publications}
@@ -81,7 +88,7 @@ def lists(table_of_contents: str, *, without_publications: Sequence[str] = ()) -
         if not _LEFT_OUT.match(line) and not any(name in line for name in unwanted)
     ]
     catalog = [line for line in kept if _CATALOG.match(line)]
-    statistics = [line for line in catalog if _COLUMN_STATS.search(line)]
+    statistics = [line for line in catalog if orphaned_statistics and _COLUMN_STATS.search(line)]
     split = {
         "objects.list": [line for line in kept if line not in set(catalog)],
         "catalog.list": [line for line in catalog if line not in statistics],
@@ -110,7 +117,7 @@ def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bo
         catalog = argv("data", "catalog.list")
         stages.append(Stage(catalog, "rows", "loading TimescaleDB's catalog", superuser=True))
     if "column-stats.list" in lists:
-        # TimescaleDB 2.16 to 2.20.2 leaves rows there that break their own foreign key.
+        # A replica checks no foreign keys.
         replica = ("env", "PGOPTIONS=-c session_replication_role=replica")
         statistics = (*replica, *argv("data", "column-stats.list"))
         title = "loading TimescaleDB's column statistics"

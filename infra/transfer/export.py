@@ -39,13 +39,21 @@ class Source:
     server: Server
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What was found at the source, what becomes of it, and the version of the client tools."""
+
+    survey: Survey
+    plan: Plan
+    client: str
+
+
 def export(
     source: Source,
     tools: ClientTools,
     folder: Path,
     *,
-    survey: Survey,
-    plan: Plan,
+    planned: Planned,
     journal: Journal,
     jobs: int,
     progress: Progress,
@@ -79,13 +87,13 @@ def export(
             counted = counting.take(moment, connection_to_source, jobs=jobs, progress=progress)
             record.reach("counted")
         progress.stage("sealing the archive")
-        client = checked(tools.run(["pg_dump", "--version"], mount=partial)).stdout.strip()
-        lists = _write_lists(tools, partial, survey)
+        lists = _write_lists(tools, partial, planned.survey)
         archive.write_text(partial / archive.RECEIPT, _to_json(counted.as_json()))
         sealed = archive.seal(
             partial,
             _content(source.endpoint, facts, counted, now)
-            | {"client": client, "survey": survey.as_json(), "plan": plan.as_json()}
+            | {"client": planned.client}
+            | {"survey": planned.survey.as_json(), "plan": planned.plan.as_json()}
             | {"commands": {"dump": shlex.join(command), "restore": by_hand(facts, lists)}},
         )
         record.reach("sealed")
@@ -161,7 +169,9 @@ def _quoted(name: str) -> str:
 def _write_lists(tools: ClientTools, partial: Path, survey: Survey) -> list[str]:
     answer = checked(tools.run(client_tools.table_of_contents(), mount=partial))
     lists = client_tools.lists(
-        answer.stdout, without_publications=survey.publications_for_all_tables
+        answer.stdout,
+        without_publications=survey.publications_for_all_tables,
+        orphaned_statistics=bool(survey.timescaledb and survey.timescaledb.orphaned_column_stats),
     )
     (partial / client_tools.LISTS).mkdir()
     for name, text in lists.items():

@@ -101,8 +101,8 @@ def _locks(source: Survey, server: Survey | TargetFacts, side: str) -> Iterator[
         yield Finding(
             "lock table",
             "refused",
-            f"{source.relations} relations are locked at once, and the {side}'s lock table is made "
-            f"for {server.lock_capacity}",
+            f"the {side}'s lock table is made for {server.lock_capacity} locks, and "
+            f"{source.relations} relations are locked at once",
             f"Set max_locks_per_transaction = {per_transaction} in the {side}'s postgresql.conf "
             "and restart it.",
         )

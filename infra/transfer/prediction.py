@@ -225,7 +225,7 @@ def _sample(connection: Connection, leaf: _Leaf, deadline: float) -> _Sample:
         connection.transaction(force_rollback=True),
     ):
         connection.execute(
-            "SELECT pg_catalog.set_config('statement_timeout', %s, true)", [f"{left:.3f}s"]
+            "SELECT pg_catalog.set_config('statement_timeout', %s, true)", [f"{left * 1000:.0f}ms"]
         )
         try:
             return _measured(connection, leaf, relation, min(1.0, share) * leaf.heap)

@@ -19,7 +19,7 @@ LAYERS = (
     {"infra.transfer"},
     # Here belongs every module of infra that no other layer names: a use case.
     set[str](),
-    {"infra.console", "infra.app", "infra.boundary", "infra.render"},
+    {"infra.console", "infra.progress_display", "infra.app", "infra.boundary", "infra.render"},
     {"tasks"},
 )
 USE_CASES = 6
@@ -178,7 +178,7 @@ def test_one_module_prints() -> None:
     }
 
     assert printing == {"infra/console.py"}
-    assert users_of("rich", paths) == ["infra/console.py"]
+    assert users_of("rich", paths) == ["infra/console.py", "infra/progress_display.py"]
 
 
 def test_invoke_is_known_to_the_menu_and_the_boundary_only() -> None:

@@ -23,6 +23,10 @@ _CATALOG = re.compile(
 )
 _COLUMN_STATS = re.compile(r" TABLE DATA _timescaledb_catalog chunk_column_stats ")
 
+_SEQUENCE = re.compile(r"^\d+; \d+ \d+ SEQUENCE SET (?!_timescaledb_)")
+_SETVAL = re.compile(r"setval\('((?:[^']|'')*)', (-?\d+), (true|false)\)")
+_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
+
 # pg_restore of 17 and newer sets this on every connection; older servers do not know it.
 UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
 TRANSACTION_TIMEOUT_MAJOR = 17
@@ -95,6 +99,34 @@ def lists(
         "column-stats.list": statistics,
     }
     return {name: "\n".join(lines) + "\n" for name, lines in split.items() if lines}
+
+
+def sequence_entries(table_of_contents: str) -> str:
+    """Return the entries that set sequences, as a list; empty where there are none."""
+    lines = [line for line in table_of_contents.splitlines() if _SEQUENCE.match(line)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def print_entries(list_file: str) -> list[str]:
+    """Print the statements of a list's entries instead of running them."""
+    return ["pg_restore", "--section=data", f"--use-list={list_file}", "--file=-", DUMP]
+
+
+def sequence_values(statements: str) -> dict[tuple[str, ...], tuple[int, bool]]:
+    """Read from the dump's statements what each sequence, by schema and name, is set to."""
+    return {
+        identifier_parts(match.group(1).replace("''", "'")): (
+            int(match.group(2)),
+            match.group(3) == "true",
+        )
+        for match in _SETVAL.finditer(statements)
+    }
+
+
+def identifier_parts(name: str) -> tuple[str, ...]:
+    """Take a qualified name apart, quoted or not."""
+    parts = _IDENTIFIER.findall(name)
+    return tuple(quoted.replace('""', '"') if quoted else plain for quoted, plain in parts)
 
 
 def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bool) -> list[Stage]:

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,9 @@ def export(
             counted = counting.take(moment, connection_to_source, jobs=jobs, progress=progress)
             record.reach("counted")
         progress.stage("sealing the archive")
-        lists = _write_lists(tools, partial, planned.survey)
+        contents = checked(tools.run(client_tools.table_of_contents(), mount=partial)).stdout
+        counted = _with_sequences(counted, tools, partial, contents)
+        lists = _write_lists(partial, contents, planned.survey)
         archive.write_text(partial / archive.RECEIPT, _to_json(counted.as_json()))
         sealed = archive.seal(
             partial,
@@ -166,10 +168,38 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _write_lists(tools: ClientTools, partial: Path, survey: Survey) -> list[str]:
-    answer = checked(tools.run(client_tools.table_of_contents(), mount=partial))
+def _with_sequences(counted: Receipt, tools: ClientTools, partial: Path, contents: str) -> Receipt:
+    """Give sequences the values that the dump has.
+
+    They belong to no snapshot: a source that is written to counts on between dump and receipt.
+    """
+    entries = client_tools.sequence_entries(contents)
+    if not entries:
+        return counted
+    name = "sequences.list"
+    archive.write_text(partial / name, entries)
+    printed = checked(tools.run(client_tools.print_entries(name), mount=partial)).stdout
+    (partial / name).unlink()
+    values = client_tools.sequence_values(printed)
+    return replace(
+        counted,
+        objects=tuple(
+            replace(found, properties=found.properties | _state(values, found.name))
+            if found.kind == "sequence"
+            else found
+            for found in counted.objects
+        ),
+    )
+
+
+def _state(values: dict[tuple[str, ...], tuple[int, bool]], sequence: str) -> dict[str, int | bool]:
+    found = values.get(client_tools.identifier_parts(sequence))
+    return {"last_value": found[0], "is_called": found[1]} if found else {}
+
+
+def _write_lists(partial: Path, contents: str, survey: Survey) -> list[str]:
     lists = client_tools.lists(
-        answer.stdout,
+        contents,
         without_publications=survey.publications_for_all_tables,
         orphaned_statistics=bool(survey.timescaledb and survey.timescaledb.orphaned_column_stats),
     )

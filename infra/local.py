@@ -71,7 +71,7 @@ class Local:
     def load(self, session: Session, progress: Progress) -> tuple[Receipt, list[str]]:
         """Load, verify and swap; return what arrived and the last lines of the report."""
         found, there, maintenance = session.archive, session.target, session.maintenance
-        owners = found.content["facts"]["job_owners"]
+        owners = (found.content["survey"]["timescaledb"] or {}).get("job_owners", [])
         session.record.reach("confirmed", roles=timescale.missing_roles(maintenance, owners))
         if session.discard:
             swap.drop(maintenance, swap.previous_name(there.database))

@@ -194,7 +194,7 @@ def comparison(
         count = len(compared.differences)
         raise VerificationError(
             f"{found!r} differs from {expected!r} in {count} {'thing' if count == 1 else 'things'}",
-            "Each is named above; `invoke restore` or `invoke undo` brings a proven copy back.",
+            "Each is named above; `invoke restore NAME --to local` brings an archive back.",
             tuple(map(str, compared.differences)),
         )
     if not as_json:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infra.postgres import names
+
 DUMP = "dump"
 LISTS = "lists"
 
@@ -24,8 +26,10 @@ _CATALOG = re.compile(
 _COLUMN_STATS = re.compile(r" TABLE DATA _timescaledb_catalog chunk_column_stats ")
 
 _SEQUENCE = re.compile(r"^\d+; \d+ \d+ SEQUENCE SET (?!_timescaledb_)")
-_SETVAL = re.compile(r"setval\('((?:[^']|'')*)', (-?\d+), (true|false)\)")
-_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
+_SETVAL = re.compile(
+    r"^SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);$", re.MULTILINE
+)
+_FOREIGN_TABLE = re.compile(r"^\d+; \d+ \d+ FOREIGN TABLE (\S+) (.*) \S+$")
 
 # pg_restore of 17 and newer sets this on every connection; older servers do not know it.
 UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
@@ -85,11 +89,12 @@ def lists(
     break their own foreign key.
     """
     entries = [line for line in table_of_contents.splitlines() if re.match(r"^\d+;", line)]
-    unwanted = {f"PUBLICATION - {name} " for name in without_publications}
+    unwanted = [_publication(name) for name in without_publications]
+    unwanted += [_part_of(*found.groups()) for found in map(_FOREIGN_TABLE.match, entries) if found]
     kept = [
         line
         for line in entries
-        if not _LEFT_OUT.match(line) and not any(name in line for name in unwanted)
+        if not _LEFT_OUT.match(line) and not any(pattern.match(line) for pattern in unwanted)
     ]
     catalog = [line for line in kept if _CATALOG.match(line)]
     statistics = [line for line in catalog if orphaned_statistics and _COLUMN_STATS.search(line)]
@@ -115,18 +120,12 @@ def print_entries(list_file: str) -> list[str]:
 def sequence_values(statements: str) -> dict[tuple[str, ...], tuple[int, bool]]:
     """Read from the dump's statements what each sequence, by schema and name, is set to."""
     return {
-        identifier_parts(match.group(1).replace("''", "'")): (
+        names.parts(match.group(1).replace("''", "'")): (
             int(match.group(2)),
             match.group(3) == "true",
         )
         for match in _SETVAL.finditer(statements)
     }
-
-
-def identifier_parts(name: str) -> tuple[str, ...]:
-    """Take a qualified name apart, quoted or not."""
-    parts = _IDENTIFIER.findall(name)
-    return tuple(quoted.replace('""', '"') if quoted else plain for quoted, plain in parts)
 
 
 def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bool) -> list[Stage]:
@@ -166,6 +165,25 @@ def unexpected_errors(stderr: str) -> list[str]:
         line for line in stderr.splitlines() if re.match(r"pg_restore: (error|fatal):", line)
     ]
     return [line for line in complaints if UNKNOWN_SETTING not in line]
+
+
+def _publication(name: str) -> re.Pattern[str]:
+    raw = ".".join(names.parts(name))
+    plain, quoted = re.escape(raw), re.escape(raw.replace('"', '""'))
+    return re.compile(
+        rf'^\d+; \d+ \d+ (?:PUBLICATION - {plain} \S+$|COMMENT - PUBLICATION "{quoted}" '
+        rf"|PUBLICATION TABLES? (?:IN SCHEMA )?\S+ {plain} )"
+    )
+
+
+def _part_of(schema: str, table: str) -> re.Pattern[str]:
+    """Match what hangs on a table: its triggers, and comments on it and on its parts."""
+    schema, quoted, table = map(re.escape, (schema, table.replace('"', '""'), table))
+    return re.compile(
+        rf"^\d+; \d+ \d+ (?:TRIGGER|RULE|DEFAULT|CONSTRAINT) {schema} {table} "
+        rf'|^\d+; \d+ \d+ COMMENT {schema} (?:FOREIGN TABLE|COLUMN) "{quoted}"[ .]'
+        rf'|^\d+; \d+ \d+ COMMENT {schema} (?:CONSTRAINT|TRIGGER|RULE) ".*" ON "{quoted}" '
+    )
 
 
 def major_version(version: str) -> int:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
-from psycopg import sql
-
 from infra.postgres.connection import Connection
 
 _SQL = Path(__file__).parent / "sql"
@@ -31,7 +29,6 @@ class Facts:
     collation: str
     size: int
     extensions: tuple[Extension, ...]
-    job_owners: tuple[str, ...]
 
     @property
     def major(self) -> int:
@@ -62,7 +59,6 @@ def facts(connection: Connection) -> Facts:
         str(collation),
         int(str(size)),
         extensions,
-        _job_owners(connection),
     )
 
 
@@ -87,17 +83,6 @@ def exists(connection: Connection, relation: str) -> bool:
     """Tell whether a table or a view of that name is there."""
     (found,) = _row(connection, "SELECT pg_catalog.to_regclass(%s) IS NOT NULL", relation)
     return bool(found)
-
-
-def _job_owners(connection: Connection) -> tuple[str, ...]:
-    # The table moved to another schema in TimescaleDB 2.25.
-    for schema in ("_timescaledb_config", "_timescaledb_catalog"):
-        if exists(connection, f"{schema}.bgw_job"):
-            query = sql.SQL(
-                "SELECT DISTINCT owner::pg_catalog.text FROM {} WHERE id >= 1000 ORDER BY 1"
-            ).format(sql.Identifier(schema, "bgw_job"))
-            return tuple(owner for (owner,) in connection.execute(query).fetchall())
-    return ()
 
 
 def _statement(name: str) -> LiteralString:

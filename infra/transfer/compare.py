@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra.postgres import names
 from infra.postgres.objects import DatabaseObject, unqualified
 from infra.transfer.receipt import Receipt, TableReceipt
 from infra.transfer.wording import printable
@@ -16,6 +17,7 @@ MISSING, UNEXPECTED = "missing", "not expected"
 # Kinds in whose definition PostgreSQL 16 began to leave out the table before each column.
 _REWRITTEN = {"view", "materialized view", "continuous aggregate"}
 _VERSIONS_PER_MAJOR = 10000
+_TABLES = {"table", "hypertable", "continuous aggregate"}
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,30 @@ class Comparison:
 def compare(expected: Receipt, found: Receipt) -> Comparison:
     """Compare rows and objects; the objects of both sides are in the same terms already."""
     rows = list(_rows(expected.tables, found.tables))
-    lost = {f"{change.name}." for change in rows if not change.aspect}
+    on_both = _names(expected.tables) & _names(found.tables)
+    lost = (_names(expected.tables) | _names(found.tables)) - on_both
     objects = [
         change
         for change in _objects(expected.objects, found.objects)
-        # A table that is missing, or that should not be there, is one difference.
-        if not (change.kind == "column" and any(change.name.startswith(name) for name in lost))
+        if not _goes_with(change, lost)
     ]
     majors = {side.server_version // _VERSIONS_PER_MAJOR for side in (expected, found)}
     may: Callable[[Difference], bool] = _lawful if len(majors) == 1 else _lawful_across_majors
     return Comparison(
         differences=tuple(sorted(rows + [c for c in objects if not may(c)], key=_order)),
         adapted=tuple(sorted((c for c in objects if may(c)), key=_order)),
+    )
+
+
+def _names(tables: Sequence[TableReceipt]) -> set[tuple[str, ...]]:
+    return {(table.schema, table.name) for table in tables}
+
+
+def _goes_with(change: Difference, lost: set[tuple[str, ...]]) -> bool:
+    """Tell whether it says once more that a whole table is missing, or should not be there."""
+    whole = names.parts(change.name)
+    return (change.kind in _TABLES and whole in lost) or (
+        change.kind == "column" and whole[:-1] in lost
     )
 
 

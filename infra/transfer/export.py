@@ -15,7 +15,7 @@ from typing import Any
 from backend.config import Endpoint
 from infra.engine.tools import ClientTools, Server
 from infra.errors import ClientToolError, RefusedError
-from infra.postgres import client_tools, inventory
+from infra.postgres import client_tools, inventory, names
 from infra.postgres.connection import Connection, connect
 from infra.postgres.inventory import Facts
 from infra.postgres.survey import Survey
@@ -193,14 +193,17 @@ def _with_sequences(counted: Receipt, tools: ClientTools, partial: Path, content
 
 
 def _state(values: dict[tuple[str, ...], tuple[int, bool]], sequence: str) -> dict[str, int | bool]:
-    found = values.get(client_tools.identifier_parts(sequence))
+    found = values.get(names.parts(sequence))
     return {"last_value": found[0], "is_called": found[1]} if found else {}
 
 
 def _write_lists(partial: Path, contents: str, survey: Survey) -> list[str]:
     lists = client_tools.lists(
         contents,
-        without_publications=survey.publications_for_all_tables,
+        without_publications=(
+            *survey.publications_for_all_tables,
+            *survey.publications_for_schemas,
+        ),
         orphaned_statistics=bool(survey.timescaledb and survey.timescaledb.orphaned_column_stats),
     )
     (partial / client_tools.LISTS).mkdir()

@@ -25,13 +25,16 @@ Outcome = Literal["done", "failed", "finished", "taken back"]
 Boundary = Callable[[str], None]
 
 _MODE = 0o700
+# Some systems know the moment of their start to the second only.
+_CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Entry:
     """One transfer as it stands; `facts` is what taking it back or finishing it needs to know.
 
-    `process_started` tells a process from a later one with the same number.
+    `process_started`, in seconds since the machine started, tells a process from a later one with
+    the same number.
     """
 
     id: str
@@ -58,7 +61,10 @@ class Entry:
         if self.ended or self.host != socket.gethostname():
             return False
         try:
-            return psutil.Process(self.pid).create_time() != self.process_started
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            return abs(_since_boot(process) - self.process_started) > _CLOCK_SECONDS
         except psutil.NoSuchProcess:
             return True
 
@@ -66,6 +72,11 @@ class Entry:
     def moment(self) -> str:
         """Return when the last step was reached, in UTC."""
         return self.reached[-1][1] if self.reached else self.began
+
+
+def _since_boot(process: psutil.Process) -> float:
+    """Return when a process began, in seconds that do not change when the clock is set."""
+    return process.create_time() - psutil.boot_time()
 
 
 class Journal:
@@ -85,7 +96,7 @@ class Journal:
             archive=archive,
             pid=os.getpid(),
             host=socket.gethostname(),
-            process_started=psutil.Process().create_time(),
+            process_started=_since_boot(psutil.Process()),
             began=now.isoformat(timespec="seconds"),
         )
         return Record(self, entry)

@@ -132,9 +132,12 @@ class Landing:
         return grantee == _PUBLIC or grantee in self.roles
 
     def _stays_behind(self, found: DatabaseObject) -> bool:
-        if found.kind == "publication" and found.properties["all_tables"]:
+        if found.kind == "publication" and (
+            found.properties["all_tables"] or found.properties.get("schemas")
+        ):
             return True
-        return found.kind in _NOT_CARRIED or self._is_ours(found)
+        what = found.properties["on"] if found.kind == "grant" else found.kind
+        return what in _NOT_CARRIED or self._is_ours(found)
 
     def _is_ours(self, found: DatabaseObject) -> bool:
         """Tell whether it is a right of the application's role, which every target gives it."""
@@ -146,9 +149,11 @@ class Landing:
 
 
 def _belongs_to(found: DatabaseObject, tables: set[str]) -> bool:
-    """Tell whether it is one of the tables, or one's column or right."""
+    """Tell whether it is one of the tables, or one's column, right, constraint or trigger."""
     whole = found.properties.get("object", found.name)
-    return whole in tables or (found.kind == "column" and whole.rpartition(".")[0] in tables)
+    if "column" in {found.kind, found.properties.get("on")}:
+        return any(whole.startswith(f"{table}.") for table in tables)
+    return whole in tables or found.name.rpartition(" on ")[2] in tables
 
 
 def _without_public_owner(found: DatabaseObject) -> DatabaseObject:

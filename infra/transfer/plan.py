@@ -109,10 +109,10 @@ def _locks(source: Survey, server: Survey | TargetFacts, side: str) -> Iterator[
 
 
 def _archive(source: Survey, free: int, prediction: Prediction) -> Iterator[Finding]:
-    required = tuple(found.name for found in source.superuser_objects if found.required)
+    required = tuple(found.name for found in source.superuser_objects)
     if required:
         yield Finding(
-            "objects of superusers in use",
+            "objects of superusers",
             "note",
             f"an archive with {listed(required)} can only be restored by hand, as a superuser",
             names=required,

@@ -6,11 +6,12 @@ catalog prints, everything else goes through quoting.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from psycopg import sql
 
-from infra.postgres import objects
+from infra.postgres import names, objects
 from infra.postgres.connection import Connection
 from infra.postgres.objects import DatabaseObject
 from infra.transfer.landing import Landing
@@ -20,6 +21,8 @@ _PRIVILEGES = {
     "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN",
     "USAGE", "CREATE", "CONNECT", "TEMPORARY", "EXECUTE",
 }  # fmt: skip
+# A view prints its columns with their types.
+_FIRST_WORD = re.compile(r'"(?:[^"]|"")*"|[^" ]+')
 _KEYWORDS = {
     "table": "TABLE",
     "sequence": "SEQUENCE",
@@ -73,6 +76,8 @@ def _objects(there: tuple[DatabaseObject, ...]) -> set[tuple[str, str]]:
     for found in there:
         if found.kind in {"view", "materialized view"}:
             known.add(("table", found.name))
+            columns = map(_FIRST_WORD.match, found.properties.get("columns", ()))
+            known |= {("column", f"{found.name}.{name[0]}") for name in columns if name}
         elif found.kind in _KEYWORDS or found.kind == "column":
             known.add((found.kind, found.name))
     return known
@@ -83,8 +88,7 @@ def _grant(connection: Connection, change: str, grant: dict[str, Any]) -> bytes:
     if kind == "database":
         name = sql.Identifier(connection.info.dbname).as_string()
     elif kind == "column":
-        # The name's last part is the column; the catalog quoted it if it holds a full stop.
-        kind, (name, column) = "table", _split(name)
+        kind, (name, column) = "table", names.split(name)
         columns = f" ({column})"
     role = (
         "PUBLIC" if grant["grantee"] == "PUBLIC" else sql.Identifier(grant["grantee"]).as_string()
@@ -93,14 +97,6 @@ def _grant(connection: Connection, change: str, grant: dict[str, Any]) -> bytes:
     option = " WITH GRANT OPTION" if change == "GRANT" and grant["grantable"] else ""
     on = f"{_KEYWORDS[kind]} {name}"
     return f"{change} {grant['privilege']}{columns} ON {on} {to} {role}{option}".encode()
-
-
-def _split(name: str) -> tuple[str, str]:
-    if name.endswith('"'):
-        start = name.rindex('."')
-        return name[:start], name[start + 1 :]
-    table, _, column = name.rpartition(".")
-    return table, column
 
 
 def _set(connection: Connection, name: str, value: str, role: str) -> None:

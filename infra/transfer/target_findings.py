@@ -153,23 +153,14 @@ def _sorting(source: Survey, target: TargetFacts) -> Iterator[Finding]:
 
 
 def _superuser_objects(source: Survey) -> Iterator[Finding]:
-    """Refuse what was made by a superuser and cannot be left out; the owner loads the archive."""
-    required = tuple(found.name for found in source.superuser_objects if found.required)
-    others = tuple(found.name for found in source.superuser_objects if not found.required)
-    if required:
-        yield Finding(
-            "objects of superusers in use",
-            "refused",
-            f"other objects need what only a superuser may make: {listed(required)}",
-            "Put them into an extension that the target has, or drop what needs them.",
-            required,
-        )
-    if others:
+    """Refuse what only a superuser may make: the owner loads the archive."""
+    if names := tuple(found.name for found in source.superuser_objects):
         yield Finding(
             "objects of superusers",
-            "not carried",
-            f"only a superuser may make these: {listed(others)}",
-            names=others,
+            "refused",
+            f"only a superuser may make these: {listed(names)}",
+            "Drop them on the source, or put them into an extension that the target has.",
+            names,
         )
 
 

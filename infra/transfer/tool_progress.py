@@ -8,10 +8,12 @@ from pathlib import Path
 from infra.postgres.client_tools import DUMP, Stage
 from infra.transfer.progress import Progress
 
+# Two workers that write at once mix the beginnings of their lines.
+_PREFIX = r"^(?:pg_(?:dump|restore): ?)* ?"
 # `pg_restore: launching item 4376 TABLE DATA quote`, and `finished` when it is done.
-_ITEM = re.compile(r"^pg_(?:dump|restore): (launching|finished) item (\d+) (.*)")
+_ITEM = re.compile(_PREFIX + r"(launching|finished) item (\d+) (.*)")
 # Without workers there is only a beginning.
-_TABLE = re.compile(r"^pg_(?:dump|restore): (?:dumping contents of|processing data for) table (.*)")
+_TABLE = re.compile(_PREFIX + r"(?:dumping contents of|processing data for) table (.*)")
 
 
 class ToolProgress:
@@ -20,14 +22,7 @@ class ToolProgress:
     def __init__(self, progress: Progress, archive: Path, stage: Stage) -> None:
         self._progress = progress
         self._rows = stage.reaches == "rows"
-        self._sizes = (
-            {
-                path.name.partition(".")[0]: path.stat().st_size
-                for path in (archive / DUMP).iterdir()
-            }
-            if self._rows
-            else {}
-        )
+        self._sizes = _sizes(archive, stage) if self._rows else {}
         total = sum(self._sizes.values())
         progress.stage(stage.title, total=total, unit="bytes" if self._rows else "objects")
         self._slots: list[str | None] = []
@@ -62,6 +57,22 @@ class ToolProgress:
             self._slots[slot] = None
             self._progress.working(slot, "")
             self._progress.advance(self._sizes.get(number, 0) if self._rows else 1)
+
+
+def _sizes(archive: Path, stage: Stage) -> dict[str, int]:
+    """Return the bytes of each file that a stage loads, by the number of its entry."""
+    named = [word.partition("=")[2] for word in stage.argv if word.startswith("--use-list=")]
+    entries = {
+        line.partition(";")[0]
+        for name in named
+        for line in (archive / name).read_text(encoding="utf-8").splitlines()
+    }
+    sizes = {
+        path.name.partition(".")[0]: path.stat().st_size
+        for path in (archive / DUMP).iterdir()
+        if path.name[0].isdigit()
+    }
+    return {number: size for number, size in sizes.items() if not named or number in entries}
 
 
 class DumpProgress:

@@ -5,8 +5,11 @@ SELECT COALESCE(pg_catalog.to_jsonb(t) ->> 'datlocale', pg_catalog.to_jsonb(t) -
     pg_catalog.current_setting('shared_preload_libraries'), ' ', ''), ','),
   pg_catalog.current_setting('timescaledb.license', true),
   pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8,
-  pg_catalog.current_setting('max_connections')::pg_catalog.int8
-    + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8,
+  -- Whoever may hold locks: sessions, workers, prepared transactions.
+  (SELECT pg_catalog.sum(s.setting::pg_catalog.int8)
+    FROM pg_catalog.pg_settings s
+    WHERE s.name IN ('max_connections', 'max_prepared_transactions', 'autovacuum_max_workers',
+      'max_worker_processes', 'max_wal_senders'))::pg_catalog.int8,
   (SELECT pg_catalog.pg_database_size(d.oid) FROM pg_catalog.pg_database d WHERE d.datname = %s),
   (SELECT pg_catalog.pg_database_size(d.oid) FROM pg_catalog.pg_database d WHERE d.datname = %s)
 FROM pg_catalog.pg_database t

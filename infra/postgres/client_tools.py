@@ -29,7 +29,6 @@ _SEQUENCE = re.compile(r"^\d+; \d+ \d+ SEQUENCE SET (?!_timescaledb_)")
 _SETVAL = re.compile(
     r"^SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);$", re.MULTILINE
 )
-_FOREIGN_TABLE = re.compile(r"^\d+; \d+ \d+ FOREIGN TABLE (\S+) (.*) \S+$")
 
 # pg_restore of 17 and newer sets this on every connection; older servers do not know it.
 UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
@@ -77,6 +76,7 @@ def table_of_contents() -> list[str]:
 def lists(
     table_of_contents: str,
     *,
+    owners: Sequence[str] = (),
     without_publications: Sequence[str] = (),
     orphaned_statistics: bool = False,
 ) -> dict[str, str]:
@@ -89,8 +89,11 @@ def lists(
     break their own foreign key.
     """
     entries = [line for line in table_of_contents.splitlines() if re.match(r"^\d+;", line)]
-    unwanted = [_publication(name) for name in without_publications]
-    unwanted += [_part_of(*found.groups()) for found in map(_FOREIGN_TABLE.match, entries) if found]
+    # An entry ends with its owner, whose name may hold spaces as the others may.
+    owner = "|".join([*map(re.escape, owners), r"\S+"])
+    foreign = re.compile(rf"^\d+; \d+ \d+ FOREIGN TABLE (\S+) (.*?) (?:{owner})$")
+    unwanted = [_publication(name, owner) for name in without_publications]
+    unwanted += [_part_of(*found.groups()) for found in map(foreign.match, entries) if found]
     kept = [
         line
         for line in entries
@@ -167,11 +170,11 @@ def unexpected_errors(stderr: str) -> list[str]:
     return [line for line in complaints if UNKNOWN_SETTING not in line]
 
 
-def _publication(name: str) -> re.Pattern[str]:
+def _publication(name: str, owner: str) -> re.Pattern[str]:
     raw = ".".join(names.parts(name))
     plain, quoted = re.escape(raw), re.escape(raw.replace('"', '""'))
     return re.compile(
-        rf'^\d+; \d+ \d+ (?:PUBLICATION - {plain} \S+$|COMMENT - PUBLICATION "{quoted}" '
+        rf'^\d+; \d+ \d+ (?:PUBLICATION - {plain} (?:{owner})$|COMMENT - PUBLICATION "{quoted}" '
         rf"|PUBLICATION TABLES? (?:IN SCHEMA )?\S+ {plain} )"
     )
 

@@ -170,4 +170,4 @@ def _shown(value: object) -> str:
 
 def _short(digest: int) -> str:
     """Write a digest short enough for a line; whoever wants all of it finds it in the JSON."""
-    return f"(digest …{abs(digest) % 10**8:08d})"
+    return f"(digest …{digest % 10**8:08d})"

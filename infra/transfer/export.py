@@ -200,6 +200,7 @@ def _state(values: dict[tuple[str, ...], tuple[int, bool]], sequence: str) -> di
 def _write_lists(partial: Path, contents: str, survey: Survey) -> list[str]:
     lists = client_tools.lists(
         contents,
+        owners=[".".join(names.parts(owner)) for owner in survey.owners],
         without_publications=(
             *survey.publications_for_all_tables,
             *survey.publications_for_schemas,

@@ -23,6 +23,7 @@ _NOT_CARRIED = frozenset(
         "event trigger",
         "foreign data wrapper",
         "foreign server",
+        "large object",
         "subscription",
         "user mapping",
     }
@@ -62,7 +63,7 @@ class Landing:
             owner,
             application,
             frozenset(name for (name,) in roles),
-            frozenset(name for (name,) in reserved),
+            frozenset({"role", "session_authorization", *(name for (name,) in reserved)}),
         )
 
     def expected(self, receipt: Receipt) -> Receipt:

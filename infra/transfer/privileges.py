@@ -76,7 +76,7 @@ def _objects(there: tuple[DatabaseObject, ...]) -> set[tuple[str, str]]:
     for found in there:
         if found.kind in {"view", "materialized view"}:
             known.add(("table", found.name))
-            columns = map(_FIRST_WORD.match, found.properties.get("columns", ()))
+            columns = map(_FIRST_WORD.match, found.properties.get("columns") or ())
             known |= {("column", f"{found.name}.{name[0]}") for name in columns if name}
         elif found.kind in _KEYWORDS or found.kind == "column":
             known.add((found.kind, found.name))

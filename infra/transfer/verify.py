@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infra.transfer.compare import Comparison, Difference, compare
+from infra.transfer.compare import MISSING, UNEXPECTED, Comparison, Difference, compare
 from infra.transfer.landing import Landing
 from infra.transfer.receipt import Receipt
 
@@ -19,8 +19,10 @@ def reversed_sides(comparison: Comparison) -> Comparison:
     """Tell the same differences from the other side."""
 
     def turn(change: Difference) -> Difference:
-        found = change.expected or "absent"
-        return replace(change, expected=change.found, found=found)
+        if change.aspect:
+            return replace(change, expected=change.found, found=change.expected)
+        missing = change.found == MISSING
+        return replace(change, expected="", found=UNEXPECTED if missing else MISSING)
 
     return Comparison(
         tuple(map(turn, comparison.differences)), tuple(map(turn, comparison.adapted))

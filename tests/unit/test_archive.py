@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -10,12 +11,21 @@ from pathlib import Path
 import pytest
 
 from infra.errors import RefusedError
+from infra.postgres.objects import DatabaseObject
 from infra.transfer import archive
 from infra.transfer.archive import Archive
-from infra.transfer.receipt import Receipt, TableReceipt
+from infra.transfer.receipt import PartReceipt, Receipt, TableReceipt
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-RECEIPT = Receipt((TableReceipt("public", "quotes", 12, 3), TableReceipt("public", "orders", 7)))
+RECEIPT = Receipt(
+    server_version=170011,
+    recoded=False,
+    tables=(
+        TableReceipt("public", "orders", "table", 7, -(2**70)),
+        TableReceipt("public", "quotes", "hypertable", 12, 3, (PartReceipt("1 to 2", 12, 3),)),
+    ),
+    objects=(DatabaseObject("schema", "public", {"owner": "u", "comment": None}),),
+)
 
 
 def content(created: datetime = NOON) -> dict[str, object]:
@@ -27,8 +37,14 @@ def content(created: datetime = NOON) -> dict[str, object]:
     }
 
 
+def begin(folder: Path, database: str = "tradingdb", created: datetime = NOON) -> Path:
+    partial = archive.path_of(folder, database, created)
+    archive.begin(partial)
+    return partial
+
+
 def make(folder: Path, database: str = "tradingdb", created: datetime = NOON) -> Archive:
-    partial = archive.begin(folder, database, created)
+    partial = begin(folder, database, created)
     (partial / "dump").mkdir()
     (partial / "dump" / "toc.dat").write_bytes(b"PGDMP contents")
     (partial / "dump" / "1.dat.zst").write_bytes(bytes(range(256)) * 20)
@@ -73,13 +89,39 @@ def test_the_manifest_lists_every_other_file(sealed: Archive) -> None:
 def test_the_name_is_a_folders_on_every_system_and_in_utc(tmp_path: Path) -> None:
     local = datetime(2026, 11, 22, 14, 0, tzinfo=timezone(timedelta(hours=2)))
 
-    partial = archive.begin(tmp_path, "../my db: ä/x", local)
+    partial = archive.path_of(tmp_path, "../my db: ä/x", local)
 
     assert partial == tmp_path / f"_my_db_x-20261122T120000Z.{os.getpid()}.partial"
+    assert archive.final_path(partial) == tmp_path / "_my_db_x-20261122T120000Z"
+    assert archive.maker(partial) == os.getpid()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "\0", "/", "a/../b", "x.y.partial", "ä"])
+def test_no_name_of_a_database_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    finished = make(tmp_path / "archives", name)
+
+    assert finished.path.parent == tmp_path / "archives"
+    assert [path.name for path in tmp_path.iterdir()] == ["archives"]
+    assert archive.list_all(tmp_path / "archives") == [finished]
+
+
+def test_an_unfinished_archive_of_nobody_has_no_maker(tmp_path: Path) -> None:
+    assert archive.maker(tmp_path / "tradingdb-20261122T120000Z.partial") is None
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "archives").touch()
+
+    with pytest.raises(RefusedError) as caught:
+        begin(tmp_path / "archives")
+    assert caught.value.message == (
+        f"archive folder {tmp_path / 'archives'} cannot be written: File exists"
+    )
+    assert caught.value.hint == "Make the folder writable for the user who runs this command."
 
 
 def test_only_its_owner_may_look_into_an_archive(tmp_path: Path) -> None:
-    partial = archive.begin(tmp_path / "data" / "archives", "tradingdb", NOON)
+    partial = begin(tmp_path / "data" / "archives")
     mode = stat.S_IMODE(partial.stat().st_mode)
     finished = archive.seal(partial, content())
 
@@ -87,13 +129,13 @@ def test_only_its_owner_may_look_into_an_archive(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_is_not_finished_is_never_listed(tmp_path: Path) -> None:
-    archive.begin(tmp_path, "tradingdb", NOON)
+    begin(tmp_path)
 
     assert archive.list_all(tmp_path) == []
 
 
 def test_an_archive_that_is_discarded_leaves_nothing(tmp_path: Path) -> None:
-    partial = archive.begin(tmp_path, "tradingdb", NOON)
+    partial = begin(tmp_path)
     (partial / "dump").mkdir()
 
     archive.discard(partial)
@@ -141,7 +183,7 @@ def edited(text: str, **changes: object) -> str:
     [
         lambda text: edited(text, rows=20),
         lambda text: edited(text, seal="0" * 64),
-        lambda text: edited(text, format=2),
+        lambda text: edited(text, format=3),
         lambda text: edited(text, extra=True),
         lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "seal"}),
         lambda text: text.replace('"bytes": 14', '"bytes": 15'),
@@ -170,6 +212,21 @@ def test_a_manifest_that_is_not_text_is_refused(sealed: Archive) -> None:
 
     with pytest.raises(RefusedError, match=r"has a manifest that was changed$"):
         archive.read(sealed.path)
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_an_archive_of_another_format_is_refused(sealed: Archive, version: int) -> None:
+    manifest = {**sealed.content, "format": version}
+    del manifest["seal"]
+    canonical = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
+    manifest["seal"] = hashlib.sha256(canonical.encode()).hexdigest()
+    (sealed.path / archive.MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+
+    with pytest.raises(RefusedError) as caught:
+        archive.read(sealed.path)
+    assert caught.value.message == (
+        f"archive '{sealed.name}' has format {version}, and this version reads 2"
+    )
 
 
 def damage(path: Path) -> None:

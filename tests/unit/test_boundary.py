@@ -12,7 +12,7 @@ from invoke.exceptions import Exit
 
 from infra import boundary
 from infra.app import App
-from infra.errors import ConfigurationError, RefusedError, VerificationError
+from infra.errors import ConfigurationError, RefusedError, SlipwayError, VerificationError
 from tests.unit.conftest import CHECKOUT
 
 
@@ -42,12 +42,17 @@ def raising(error: BaseException) -> Callable[[App], None]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"), [(ConfigurationError, 2), (RefusedError, 3), (VerificationError, 8)]
+    ("kind", "code"),
+    [
+        (ConfigurationError, 2),
+        (RefusedError, 3),
+        (lambda message, hint: VerificationError(message, hint, ("a", "b")), 8),
+    ],
 )
 def test_an_expected_error_is_two_lines_and_its_code(
     capsys: pytest.CaptureFixture[str],
     logs: Path,
-    kind: type[RefusedError],
+    kind: Callable[[str, str], SlipwayError],
     code: int,
 ) -> None:
     found = code_of(raising(kind("archive [red]'a' is damaged", "Run `invoke archives`.")))

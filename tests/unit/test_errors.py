@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import errors
-from infra.errors import SlipwayError
+from infra.errors import SlipwayError, VerificationError
 from tests.unit.conftest import CHECKOUT
 
 LEAVES = sorted(SlipwayError.__subclasses__(), key=lambda leaf: leaf.exit_code)
@@ -50,9 +50,15 @@ def test_every_kind_of_error_can_be_had_from_one_module() -> None:
     assert exported == {SlipwayError, *LEAVES}
 
 
+def built(leaf: type[SlipwayError], message: str, hint: str) -> SlipwayError:
+    if issubclass(leaf, VerificationError):
+        return leaf(message, hint, ("a difference",))
+    return leaf(message, hint)
+
+
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_an_error_carries_message_hint_and_code(leaf: type[SlipwayError]) -> None:
-    error = leaf("object is wrong", "Correct it.")
+    error = built(leaf, "object is wrong", "Correct it.")
 
     assert (str(error), error.message, error.hint) == (
         "object is wrong",
@@ -111,8 +117,8 @@ def built_errors(path: Path) -> Iterator[tuple[str, set[str], set[str]]]:
     constants.visit(tree)
     kinds = {leaf.__name__ for leaf in LEAVES} | {"failure", "_ERRORS[side]"}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and kind_of(node) in kinds and len(node.args) == 2:
-            message, hint = node.args
+        if isinstance(node, ast.Call) and kind_of(node) in kinds and len(node.args) >= 2:
+            message, hint = node.args[:2]
             yield (
                 f"{path.relative_to(CHECKOUT)}:{node.lineno}",
                 texts(message, constants.texts),

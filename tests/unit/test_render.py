@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -10,13 +13,21 @@ from hypothesis import strategies as st
 
 from backend.config import Endpoint, Secret
 from infra import render
+from infra.archives import Listed
 from infra.console import Console
 from infra.engine.client import Service
 from infra.engine.tools import Server
-from infra.errors import RefusedError
+from infra.errors import RefusedError, VerificationError
+from infra.local import Session, Undoable
+from infra.postgres.objects import DatabaseObject
 from infra.stack import Status
+from infra.transfer import wording
 from infra.transfer.archive import Archive
-from infra.transfer.receipt import Receipt, TableReceipt
+from infra.transfer.compare import Comparison, Difference
+from infra.transfer.findings import Finding
+from infra.transfer.plan import Plan
+from infra.transfer.prediction import Prediction
+from infra.transfer.receipt import PartReceipt, Receipt, TableReceipt
 from infra.transfer.restore import LocalTarget
 from tests.unit.conftest import MakeSettings
 
@@ -53,7 +64,7 @@ STATUS = Status(
     ],
 )
 def test_a_size_is_written_in_the_largest_unit(count: int, text: str) -> None:
-    assert render.size(count) == text
+    assert wording.size(count) == text
 
 
 @pytest.mark.parametrize(
@@ -71,20 +82,27 @@ def test_a_size_is_written_in_the_largest_unit(count: int, text: str) -> None:
     ],
 )
 def test_an_age_is_written_in_the_largest_unit(ago: timedelta, text: str) -> None:
-    assert render.age(NOW - ago, NOW) == text
+    assert wording.age(NOW - ago, NOW) == text
 
 
 @settings(max_examples=60)
 @given(st.timedeltas(timedelta(0), timedelta(days=9999)))
 def test_an_age_is_never_longer_than_the_truth(ago: timedelta) -> None:
-    number, unit = render.age(NOW - ago, NOW).split()
+    number, unit = wording.age(NOW - ago, NOW).split()
 
     length = {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit]
     assert int(number) * length <= ago.total_seconds() + 0.5 < (int(number) + 1.5) * length
 
 
+UNDOABLE = Undoable("trading__previous", 2_000_000, "2026-11-22T12:00:00+00:00")
+KEPT = (
+    "undo: database 'trading__previous' (2.0 MB) is kept since 2026-11-22T12:00:00+00:00; "
+    "`invoke undo` puts it back"
+)
+
+
 def test_a_status_is_a_table_and_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    render.status(Console(), STATUS)
+    render.status(Console(), STATUS, None)
 
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["service", "state", "ports", "image"],
@@ -95,14 +113,39 @@ def test_a_status_is_a_table_and_two_lines(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_status_without_services_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    render.status(Console(), Status("local", [], "unknown"))
+    render.status(Console(), Status("local", [], "unknown"), None)
 
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "no services are running; start them with `invoke up`"
 
 
-def test_a_status_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    render.status(Console(), STATUS, as_json=True)
+def test_a_status_says_what_can_be_undone(capsys: pytest.CaptureFixture[str]) -> None:
+    render.status(Console(), STATUS, UNDOABLE)
+    render.status(Console(), STATUS, replace(UNDOABLE, since=None))
+
+    known, unknown = [line for line in capsys.readouterr().out.splitlines() if "undo" in line]
+    assert known == KEPT
+    assert unknown == KEPT.replace(f" since {UNDOABLE.since}", "")
+
+
+@pytest.mark.parametrize(
+    ("undoable", "undo"),
+    [
+        (None, None),
+        (
+            UNDOABLE,
+            {
+                "name": "trading__previous",
+                "size": 2_000_000,
+                "since": "2026-11-22T12:00:00+00:00",
+            },
+        ),
+    ],
+)
+def test_a_status_is_json_for_programs(
+    capsys: pytest.CaptureFixture[str], undoable: Undoable | None, undo: dict[str, object] | None
+) -> None:
+    render.status(Console(), STATUS, undoable, as_json=True)
 
     assert json.loads(capsys.readouterr().out) == {
         "target": "local",
@@ -117,6 +160,7 @@ def test_a_status_is_json_for_programs(capsys: pytest.CaptureFixture[str]) -> No
             }
         ],
         "schema": "ok",
+        "undo": undo,
     }
 
 
@@ -156,27 +200,32 @@ def test_targets_are_a_table_that_marks_the_active_one(
 def test_an_archive_that_was_made_names_the_next_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    render.archive(Console(), ARCHIVE)
+    render.archive(Console(), ARCHIVE, ["took 3 s", "report: data/reports/x.html"])
 
     assert capsys.readouterr().out == (
         "archive: tradingdb-20261122T120000Z\n"
+        "took 3 s\n"
+        "report: data/reports/x.html\n"
         "2 tables, 1,234,567 rows, 1.5 MB; "
         "restore it with `invoke restore tradingdb-20261122T120000Z --to local`\n"
     )
 
 
 def test_archives_are_json_with_the_damaged_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    render.archives(Console(), [ARCHIVE, DAMAGED], as_json=True)
+    found = [Listed(ARCHIVE, None), Listed(ARCHIVE, NOW), Listed(DAMAGED, None)]
+    render.archives(Console(), found, UNDOABLE, as_json=True)
 
+    sound = {
+        "name": "tradingdb-20261122T120000Z",
+        "created": "2026-11-22T12:00:00+00:00",
+        "bytes": 1_500_500,
+        "tables": 2,
+        "rows": 1234567,
+        "source": {"database": "tradingdb", "host": "h", "port": 5432, "user": "u"},
+    }
     assert json.loads(capsys.readouterr().out) == [
-        {
-            "name": "tradingdb-20261122T120000Z",
-            "created": "2026-11-22T12:00:00+00:00",
-            "bytes": 1_500_500,
-            "tables": 2,
-            "rows": 1234567,
-            "source": {"database": "tradingdb", "host": "h", "port": 5432, "user": "u"},
-        },
+        sound | {"verified": None},
+        sound | {"verified": "2026-11-22T12:00:00+00:00"},
         {"problem": "archive 'x' has no manifest"},
     ]
 
@@ -185,20 +234,24 @@ def test_archives_are_a_table_with_the_damaged_ones(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    render.archives(Console(), [ARCHIVE, DAMAGED])
+    verified = datetime.now(UTC) - timedelta(hours=2, minutes=5)
+    found = [Listed(ARCHIVE, None), Listed(ARCHIVE, verified), Listed(DAMAGED, None)]
+    render.archives(Console(), found, UNDOABLE)
 
-    header, sound, damaged = capsys.readouterr().out.splitlines()
+    header, sound, proven, damaged, undo = capsys.readouterr().out.splitlines()
     assert header.split() == ["archive", "age", "size", "rows", "state"]
     assert sound.split()[0] == "tradingdb-20261122T120000Z"
     assert sound.split()[-4:] == ["1.5", "MB", "1,234,567", "sealed"]
+    assert proven.split()[-5:] == ["1,234,567", "verified", "2", "h", "ago"]
+    assert undo == KEPT
     assert damaged.split() == ["archive", "'x'", "has", "no", "manifest", "damaged"]
 
 
 def test_without_archives_the_list_names_the_way_to_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    render.archives(Console(), [])
-    render.archives(Console(), [], as_json=True)
+    render.archives(Console(), [], None)
+    render.archives(Console(), [], None, as_json=True)
 
     assert capsys.readouterr().out.splitlines() == [
         "no archives yet; make one with `invoke export-local`",
@@ -206,18 +259,37 @@ def test_without_archives_the_list_names_the_way_to_one(
     ]
 
 
-def local_target() -> LocalTarget:
+PREDICTION = Prediction(archive_bytes=0, target_bytes=3_000_000, seconds=4.2, rows=1_234_567)
+CARRIED = Finding("tables", "carried", "2 tables")
+ADAPTED = Finding("owners", "adapted", "every object will belong to trading_owner")
+REFUSED = Finding("encoding", "refused", "database 'x' is in LATIN1", "Make it UTF8.")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A restore that was planned, with no database behind it."""
+
+    archive: Archive
+    target: LocalTarget
+    plan: Plan
+
+
+def confirm(*findings: Finding, yes: bool) -> None:
     secret = Secret("secret of the superuser")
     superuser = Endpoint("local", "admin", "127.0.0.1", 5432, "trading", "postgres", secret)
     server = Server("slipway_default", "db", 5432, "postgres", "prefer", secret)
-    return LocalTarget(superuser, server, "trading_owner", "trading_app")
+    owner = replace(superuser, user="trading_owner")
+    target = LocalTarget(superuser, owner, "trading_app", server, server)
+    planned = Planned(ARCHIVE, target, Plan(findings, PREDICTION))
+    render.confirm_restore(Console(), cast("Session", planned), yes=yes)
 
 
 def test_a_restore_shows_from_and_to(capsys: pytest.CaptureFixture[str]) -> None:
-    render.confirm_restore(Console(), ARCHIVE, local_target(), yes=True)
+    confirm(yes=True)
 
     printed = capsys.readouterr().out
-    source, target = printed.splitlines()
+    predicted, source, target = printed.splitlines()
+    assert predicted == "predicted: 1,234,567 rows, 3.0 MB on the target's disk, 4.2 s"
     assert source.startswith(
         "From: archive tradingdb-20261122T120000Z (1,234,567 rows of database 'tradingdb', "
     )
@@ -227,13 +299,21 @@ def test_a_restore_shows_from_and_to(capsys: pytest.CaptureFixture[str]) -> None
     assert "secret" not in printed
 
 
+def test_a_restore_shows_what_is_not_carried_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    confirm(ADAPTED, CARRIED, yes=True)
+
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "adapted: every object will belong to trading_owner"
+    assert second.startswith("predicted: ")
+
+
 def test_a_restore_without_a_terminal_needs_a_yes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RefusedError) as caught:
-        render.confirm_restore(Console(), ARCHIVE, local_target(), yes=False)
+        confirm(yes=False)
 
     assert caught.value.message == "replace the database needs a yes and nobody can be asked"
     assert caught.value.hint == "Run it on a terminal, or add --yes."
-    assert capsys.readouterr().out.startswith("From: ")
+    assert "\nFrom: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("answer", ["", "n", "no", "j", "maybe"])
@@ -242,7 +322,7 @@ def test_only_a_yes_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer: str) -> No
     monkeypatch.setattr("builtins.input", lambda *_: answer)
 
     with pytest.raises(RefusedError, match=r"^not confirmed, nothing was changed$"):
-        render.confirm_restore(Console(), ARCHIVE, local_target(), yes=False)
+        confirm(yes=False)
 
 
 @pytest.mark.parametrize("answer", ["y", "Yes", " YES "])
@@ -250,25 +330,120 @@ def test_a_yes_goes_on(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     monkeypatch.setattr(Console, "interactive", True)
     monkeypatch.setattr("builtins.input", lambda *_: answer)
 
-    render.confirm_restore(Console(), ARCHIVE, local_target(), yes=False)
+    confirm(yes=False)
+
+
+def test_an_undo_shows_which_database_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
+    render.confirm_undo(Console(), UNDOABLE, yes=True)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "From: database 'trading__previous' (2.0 MB, put aside at 2026-11-22T12:00:00+00:00)",
+        "To:   database 'trading' of target local, which is kept as 'trading__previous'",
+    ]
+
+
+def test_an_undo_without_a_terminal_needs_a_yes() -> None:
+    with pytest.raises(RefusedError, match=r"^put it back needs a yes and nobody can be asked$"):
+        render.confirm_undo(Console(), UNDOABLE, yes=False)
+
+
+def test_a_plan_is_a_table_and_what_it_will_take(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    render.plan(Console(), Plan((ADAPTED,), replace(PREDICTION, archive_bytes=1_000_000)))
+
+    header, line, predicted = capsys.readouterr().out.splitlines()
+    assert header.split() == ["decision", "subject", "what"]
+    assert line.split()[:3] == ["adapted", "owners", "every"]
+    assert predicted == (
+        "predicted: 1,234,567 rows, 1.0 MB of archive, 3.0 MB on the target's disk, 4.2 s"
+    )
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_plan_that_refuses_is_shown_and_then_an_error(
+    capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    made = Plan((REFUSED, CARRIED), PREDICTION)
+
+    with pytest.raises(RefusedError) as caught:
+        render.plan(Console(), made, as_json=as_json)
+
+    assert (caught.value.message, caught.value.hint) == (REFUSED.text, REFUSED.hint)
+    printed = capsys.readouterr().out
+    assert REFUSED.text in printed
+    if as_json:
+        assert json.loads(printed)["prediction"]["rows"] == 1_234_567
 
 
 def test_what_was_restored_is_shown_table_by_table(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = tuple(PartReceipt(label, 400, 0) for label in "abc")
     arrived = Receipt(
-        (TableReceipt("public", "quotes", 1200, 3), TableReceipt("public", "orders", 7))
+        170011,
+        recoded=False,
+        tables=(
+            TableReceipt("public", "quotes", "hypertable", 1200, 0, parts),
+            TableReceipt("public", "orders", "table", 7, 0),
+        ),
+        objects=(DatabaseObject("schema", "public", {}),) * 1500,
     )
 
-    render.restored(Console(), arrived, local_target())
+    render.restored(Console(), arrived, ["took 3 s"])
 
-    *table, verdict = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in table] == [
-        ["table", "rows", "chunks"],
+    *table, line, verdict = capsys.readouterr().out.splitlines()
+    assert [words.split() for words in table] == [
+        ["table", "rows", "parts"],
         ["public.quotes", "1,200", "3"],
         ["public.orders", "7"],
     ]
+    assert line == "took 3 s"
     assert verdict == (
-        "verified: 2 tables, 1,207 rows equal the archive's; database 'trading' is live"
+        "verified: 2 tables, 1,207 rows and 1,500 objects equal the archive's; "
+        "`invoke undo` takes it back"
     )
+
+
+CHANGED = Difference("table", "public.orders", "rows", "7", "8")
+NEWER = Difference("extension", "hstore", "version", "1.4", "1.8")
+
+
+def test_what_is_equal_is_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    render.comparison(Console(), Comparison((), (NEWER,)), "a", "local")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "adapted: extension hstore: version is 1.8, expected 1.4",
+        "verified: local equals a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"), [((CHANGED,), "1 thing"), ((CHANGED, NEWER), "2 things")]
+)
+def test_each_difference_is_a_line_and_all_are_one_error(
+    capsys: pytest.CaptureFixture[str], changes: tuple[Difference, ...], count: str
+) -> None:
+    with pytest.raises(VerificationError) as caught:
+        render.comparison(Console(), Comparison(changes, ()), "a", "local")
+
+    assert caught.value.message == f"'local' differs from 'a' in {count}"
+    assert caught.value.differences == tuple(map(str, changes))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"difference: {change}" for change in changes]
+    assert lines[0] == "difference: table public.orders: rows is 8, expected 7"
+
+
+@pytest.mark.parametrize("changes", [(), (CHANGED,)])
+def test_a_comparison_is_json_for_programs(
+    capsys: pytest.CaptureFixture[str], changes: tuple[Difference, ...]
+) -> None:
+    compared = Comparison(changes, (NEWER,))
+    with pytest.raises(VerificationError) if changes else nullcontext():
+        render.comparison(Console(), compared, "a", "local", as_json=True)
+
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == compared.as_json()
+    assert printed["equal"] is not bool(changes)
 
 
 ODD = "odd[/b][red]name :key:"

@@ -39,11 +39,13 @@ COMMANDS = {
     "status",
     "targets",
     "test",
+    "undo",
     "up",
+    "verify",
 }
 
 # Those that texts may name already.
-COMING = {"adopt", "doctor", "probe", "switch", "transfer", "undo", "verify"}
+COMING = {"adopt", "doctor", "probe", "switch", "transfer"}
 
 
 def test_the_menu_is_short() -> None:
@@ -172,6 +174,10 @@ def parsed(words: list[str]) -> dict[str, object]:
         ("psql --command 'select 1'", {"command": "select 1", "superuser": False}),
         ("logs --follow --tail 5", {"service": "", "follow": True, "tail": 5}),
         ("export-local --jobs 3", {"jobs": 3}),
+        ("export-local --plan --json", {"plan": True, "json": True}),
+        ("restore A --to local --discard-previous", {"discard-previous": True, "yes": False}),
+        ("verify A local --jobs 2 --json", {"expected": "A", "found": "local", "json": True}),
+        ("undo --yes", {"yes": True}),
     ],
 )
 def test_words_on_the_command_line_arrive(line: str, values: dict[str, object]) -> None:
@@ -206,7 +212,9 @@ def test_a_command_that_a_text_names_can_be_typed(command: str) -> None:
         parsed(words)
 
 
-@pytest.mark.parametrize("name", ["archives", "status", "targets"])
+@pytest.mark.parametrize(
+    "name", ["archives", "export-local", "restore", "status", "targets", "verify"]
+)
 def test_commands_that_report_take_json(name: str) -> None:
     arguments = {argument.name for argument in tasks.namespace[name].get_arguments()}
 

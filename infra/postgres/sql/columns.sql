@@ -10,7 +10,12 @@ WITH RECURSIVE base (type, base) AS (
 SELECT a.attrelid::pg_catalog.int8, a.attname,
   pg_catalog.format_type(a.atttypid, a.atttypmod),
   CASE WHEN t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace THEN t.typname ELSE '' END,
-  a.attnotnull
+  -- Since version 18 a constraint that was never validated counts as well.
+  a.attnotnull AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_constraint n
+    WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND NOT n.convalidated
+      AND a.attnum = ANY (n.conkey)
+  )
 FROM pg_catalog.pg_attribute a
 JOIN base ON base.type = a.atttypid
 JOIN pg_catalog.pg_type t ON t.oid = base.base

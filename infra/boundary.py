@@ -56,14 +56,25 @@ def task(*, recovers: bool = True, **options: Any) -> Callable[[Body], Any]:  # 
 def guarded(work: Callable[[App], None]) -> None:
     """Run the work on a fresh App and leave through Invoke's Exit with the right code."""
     console = Console()
+    received: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        received.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
     # A service manager ends programs with SIGTERM, a terminal that closes with SIGHUP: they clean
     # up as on Ctrl-C. Windows knows no SIGHUP.
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupt)
+            signal.signal(getattr(signal, name), interrupt)
     try:
         work(App(_ROOT, console))
     except SlipwayError as error:
+        if received:
+            # The terminal's Ctrl-C reaches client tools too, and one of them complained first.
+            console.warn("interrupted")
+            raise Exit(code=INTERRUPTED) from None
         console.error(error)
         raise Exit(code=error.exit_code) from None
     except KeyboardInterrupt:
@@ -75,11 +86,6 @@ def guarded(work: Callable[[App], None]) -> None:
         log = _write_log()
         console.bug(f"unexpected {type(error).__name__}", str(log))
         raise Exit(code=1) from None
-
-
-def _interrupt(number: int, frame: object) -> None:
-    del number, frame
-    raise Terminated
 
 
 def _write_log() -> Path:

@@ -4,6 +4,7 @@ import re
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ from tests.unit.conftest import CHECKOUT
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep debug logs in a folder of the test, and the process' own way to end."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
     yield tmp_path
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 def code_of(work: Callable[[App], None]) -> int:
@@ -143,3 +146,16 @@ def test_a_tasks_body_gets_the_app_and_its_own_arguments() -> None:
     assert seen == [(App, "x", True)]
     assert example.__doc__ == "Do something."
     assert [argument.name for argument in example.get_arguments()] == ["name", "flag"]
+
+
+def test_a_tool_that_complains_of_ctrl_c_first_is_an_interruption(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work(app: App) -> None:
+        del app
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RefusedError("pg_dump was terminated by the user", "Export again.")
+
+    assert code_of(work) == 130
+    assert "terminated" not in capsys.readouterr().err

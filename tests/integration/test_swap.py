@@ -112,10 +112,12 @@ def test_what_was_swapped_goes_back_and_forth(server: Server, superuser: Endpoin
 
 
 def test_the_lock_of_a_killed_command_is_taken_over(superuser: Endpoint) -> None:
-    with swap.maintenance(superuser, "restore"):
-        # As if this process had been killed: its session goes on for a moment.
-        with swap.maintenance(superuser, "recovery", instead_of=os.getpid()) as connection:
-            assert swap.oid(connection, LIVE) is not None
+    # As if this process had been killed: its first session goes on for a moment.
+    with (
+        swap.maintenance(superuser, "restore"),
+        swap.maintenance(superuser, "recovery", instead_of=os.getpid()) as connection,
+    ):
+        assert swap.oid(connection, LIVE) is not None
 
 
 def test_a_name_that_leaves_no_room_is_refused(superuser: Endpoint) -> None:

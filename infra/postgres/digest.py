@@ -31,23 +31,27 @@ _SETTINGS = {
 
 # By the name of the built-in type. PostgreSQL's hash functions call equal what compares equal, and
 # more: the one of numeric passes over sign and trailing zeros, that of floats over the sign of
-# zero, and that of bigint folds it to 32 bits. So a numeric is hashed as text, a zero too, and a
-# number is the 64-bit seed of a hash instead of its argument.
+# zero, and that of bigint, which is the timestamps' too, folds it to 32 bits. So a numeric is
+# hashed as text, a zero by its angle, and a number is the 64-bit seed of a hash, not its argument.
+# A moment is hashed as seconds in a float, which cannot tell neighbouring microseconds apart in
+# remote centuries, and by the folded hash, which can.
 _FORMS: dict[str, LiteralString] = {
     "bool": "hashint4extended({seed}, {value}::int4::int8)",
     "int2": "hashint4extended({seed}, {value}::int8)",
     "int4": "hashint4extended({seed}, {value}::int8)",
     "int8": "hashint4extended({seed}, {value})",
     "float4": "coalesce(hashfloat8extended(nullif({value}::float8, 0), {seed}),"
-    " hashtextextended({value}::float8::text, {seed}))",
+    " hashfloat8extended(atan2({value}::float8, -1), -{seed}))",
     "float8": "coalesce(hashfloat8extended(nullif({value}, 0), {seed}),"
-    " hashtextextended({value}::text, {seed}))",
+    " hashfloat8extended(atan2({value}, -1), -{seed}))",
     "numeric": 'hashtextextended({value}::text COLLATE "C", {seed})',
-    "timestamp": "timestamp_hash_extended({value}, {seed})",
-    "timestamptz": "timestamp_hash_extended({value} AT TIME ZONE 'UTC', {seed})",
-    # A date may lie beyond the last timestamp.
-    "date": 'hashtextextended({value}::text COLLATE "C", {seed})',
-    "time": "time_hash_extended({value}, {seed})",
+    "timestamp": "hashfloat8extended(tsrange_subdiff({value}, '2000-01-01 00:00'),"
+    " timestamp_hash_extended({value}, {seed}))",
+    "timestamptz": "hashfloat8extended(tstzrange_subdiff({value}, '2000-01-01 00:00Z'),"
+    " timestamp_hash_extended({value} AT TIME ZONE interval '0', {seed}))",
+    "date": "hashfloat8extended(daterange_subdiff({value}, '2000-01-01'), {seed})",
+    "time": "hashfloat8extended(tsrange_subdiff("
+    "'2000-01-01'::date + {value}, '2000-01-01'), {seed})",
     "uuid": "uuid_hash_extended({value}, {seed})",
 }
 _STRINGS = {"text", "varchar"}

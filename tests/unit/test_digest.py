@@ -21,12 +21,16 @@ FORMS = {
     "int4": 'hashint4extended(1, "v"::int8)',
     "int8": 'hashint4extended(1, "v")',
     "float4": 'coalesce(hashfloat8extended(nullif("v"::float8, 0), 1), '
-    'hashtextextended("v"::float8::text, 1))',
-    "float8": 'coalesce(hashfloat8extended(nullif("v", 0), 1), hashtextextended("v"::text, 1))',
+    'hashfloat8extended(atan2("v"::float8, -1), -1))',
+    "float8": 'coalesce(hashfloat8extended(nullif("v", 0), 1), '
+    'hashfloat8extended(atan2("v", -1), -1))',
     "numeric": 'hashtextextended("v"::text COLLATE "C", 1)',
-    "timestamp": 'timestamp_hash_extended("v", 1)',
-    "timestamptz": "timestamp_hash_extended(\"v\" AT TIME ZONE 'UTC', 1)",
-    "time": 'time_hash_extended("v", 1)',
+    "timestamp": "hashfloat8extended(tsrange_subdiff(\"v\", '2000-01-01 00:00'), "
+    'timestamp_hash_extended("v", 1))',
+    "timestamptz": "hashfloat8extended(tstzrange_subdiff(\"v\", '2000-01-01 00:00Z'), "
+    "timestamp_hash_extended(\"v\" AT TIME ZONE interval '0', 1))",
+    "date": "hashfloat8extended(daterange_subdiff(\"v\", '2000-01-01'), 1)",
+    "time": "hashfloat8extended(tsrange_subdiff('2000-01-01'::date + \"v\", '2000-01-01'), 1)",
     "uuid": 'uuid_hash_extended("v", 1)',
     "text": 'hashtextextended("v"::text COLLATE "C", 1)',
     "varchar": 'hashtextextended("v"::text COLLATE "C", 1)',

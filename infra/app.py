@@ -62,15 +62,15 @@ class App:
         """Work with the archives and the Compose database."""
         return Local(self.settings, self.engine, self.tools, self.journal)
 
-    def recover(self) -> None:
-        """Finish or take back what a killed command left, and say so."""
+    def recover(self, *, aside: bool = False) -> None:
+        """Finish or take back what a killed command left, and say so; `aside` on standard error."""
         if not self.journal.interrupted():
             return
         try:
             # A client tool goes on when its command is killed, and would load into what is dropped.
             self.engine.remove_orphaned_tools()
             for line in recovery.settle_all(self.journal, self.settings.superuser):
-                self.console.line(f"recovered: {line}")
+                (self.console.warn if aside else self.console.line)(f"recovered: {line}")
         except (EngineError, RefusedError, TargetError) as error:
             self.console.warn(f"a killed command is not settled yet: {error.message}")
 

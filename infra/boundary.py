@@ -43,7 +43,8 @@ def task(*, recovers: bool = True, **options: Any) -> Callable[[Body], Any]:  # 
 
             def work(app: App) -> None:
                 if recovers:
-                    app.recover()
+                    # Standard output is for the JSON alone where a program reads it.
+                    app.recover(aside=bool(keywords.get("json")))
                 body(app, *arguments, **keywords)
 
             guarded(work)

@@ -66,7 +66,7 @@ def connect(
             notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
             raise _ERRORS[side](
                 f"{_name(endpoint, parts['dbname'])}: {notes}"
-                f"{error.diag.message_primary or last_line(error)}",
+                f"{error.diag.message_primary or str(error).partition(chr(10))[0]}",
                 f"The server answered with SQLSTATE {error.sqlstate or 'none (connection lost)'}; "
                 "see its log.",
             ) from error

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from backend.config import Endpoint
-from backend.reachability import diagnose, last_line
+from backend.reachability import diagnose
 from infra.errors import SlipwayError, SourceError, TargetError
 
 Side = Literal["source", "target"]

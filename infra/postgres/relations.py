@@ -164,7 +164,7 @@ def _columns(connection: Connection, oids: Sequence[int]) -> dict[int, list[Colu
 
 def _sizes(connection: Connection, oids: Sequence[int]) -> dict[int, int]:
     statement: LiteralString = (
-        "SELECT o::pg_catalog.int8, pg_catalog.pg_relation_size(o) "
+        "SELECT o::pg_catalog.int8, COALESCE(pg_catalog.pg_relation_size(o), 0) "
         "FROM pg_catalog.unnest(%s::pg_catalog.oid[]) o"
     )
     return {int(oid): int(size) for oid, size in inventory.query(connection, statement, list(oids))}

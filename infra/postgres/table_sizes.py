@@ -38,7 +38,7 @@ def measure(connection: Connection, storage: Storage) -> tuple[TableSize, ...]:
         indexes[storage.compressed[relation]] += index
     left_out = [*storage.internal, *storage.compressed]
     return tuple(
-        TableSize(schema, name, rows, heap + heaps[oid], index + indexes[oid])
+        TableSize(schema, name, rows, heap + (heaps[oid] or 0), index + (indexes[oid] or 0))
         for schema, name, oid, rows, heap, index in inventory.rows(
             connection, "survey/tables", list(storage.roots), left_out
         )

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import docker
-import psutil
-import psycopg
 import pytest
 
 from tests.faults.conftest import Shipment, export
@@ -18,7 +15,6 @@ from tests.fixtures.faults import (
     databases,
     ended,
     started,
-    worker_of,
 )
 from tests.fixtures.servers import LITTLE, Server, put_file
 
@@ -56,7 +52,6 @@ LARGE_OBJECTS = "SELECT oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER
 @pytest.fixture
 def reader(stack: Checkout, source: Server) -> Iterator[Server]:
     """Let the stack read its source as a role that may log in and nothing else."""
-    source.load(LITTLE.replace("little", "private"))
     source.execute("CREATE ROLE reader LOGIN PASSWORD 'reads little'")
     before = {name: value for name, value in stack.values.items() if name.startswith("SOURCE_")}
     stack.set(SOURCE_DB_USER="reader", SOURCE_DB_PASSWORD="reads little", SOURCE_DB_NAME="private")
@@ -193,23 +188,6 @@ def test_a_table_that_changes_under_a_beginning_dump_is_whole_or_a_failure(
     else:
         assert "child" in complaint(done, 3, 5, 7)
         assert not made
-
-
-def test_a_table_cannot_be_emptied_while_its_dump_runs(
-    stack: Checkout, moving: Server, docker_client: docker.DockerClient
-) -> None:
-    with started(stack, "export-local", "--jobs", "2") as process:
-        worker = psutil.Process(worker_of(docker_client, process, "pg_dump"))
-        worker.suspend()
-        with moving.connect("moving") as other:
-            other.execute("SET lock_timeout = '300ms'")
-            with pytest.raises(psycopg.errors.LockNotAvailable):
-                other.execute("TRUNCATE child")
-        worker.resume()
-        done = ended(process)
-
-    assert done.returncode == 0, done.stderr
-    assert "2,000 rows" in done.stdout
 
 
 def test_a_hostile_source_runs_nothing_on_the_target(stack: Checkout, source: Server) -> None:

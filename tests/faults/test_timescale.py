@@ -39,7 +39,7 @@ def test_a_parallel_restore_brings_every_row_and_chunk(
     assert stack.sql(chunks) == str(CHUNKS)
 
 
-@pytest.mark.parametrize("point", ["after-schema", "before-indexes"])
+@pytest.mark.parametrize("point", ["after-schema", "after-rows"])
 def test_the_restoring_mode_of_a_killed_restore_ends_with_the_next_command(
     stack: Checkout, other: Shipment, point: str
 ) -> None:

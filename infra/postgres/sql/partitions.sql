@@ -11,7 +11,7 @@ WITH RECURSIVE tree (root, oid, path) AS (
   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 )
 SELECT tree.root::pg_catalog.int8, n.nspname, c.relname, pg_catalog.btrim(tree.path),
-  pg_catalog.pg_relation_size(c.oid)
+  COALESCE(pg_catalog.pg_relation_size(c.oid), 0)
 FROM tree
 JOIN pg_catalog.pg_class c ON c.oid = tree.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

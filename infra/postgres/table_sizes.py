@@ -38,8 +38,10 @@ def measure(connection: Connection, storage: Storage) -> tuple[TableSize, ...]:
         indexes[storage.compressed[relation]] += index
     left_out = [*storage.internal, *storage.compressed]
     return tuple(
-        TableSize(schema, name, rows, heap + (heaps[oid] or 0), index + (indexes[oid] or 0))
+        TableSize(schema, name, rows, heap + heaps[oid], index + indexes[oid])
         for schema, name, oid, rows, heap, index in inventory.rows(
             connection, "survey/tables", list(storage.roots), left_out
         )
+        # A table that is being dropped has no size any more.
+        if heap is not None and index is not None
     )

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from backend import envfile
-from tests.faults.conftest import Shipment
+from tests.faults.conftest import Shipment, export
+from tests.faults.sources import WHARF
 from tests.fixtures.checkout import Checkout
 from tests.fixtures.disks import Disk, disk
 from tests.fixtures.faults import (
     Reader,
     ask,
+    blocked,
     complaint,
     databases,
     ended,
@@ -23,9 +25,16 @@ from tests.fixtures.faults import (
     leftovers,
     live_digest,
     started,
+    wait_until,
 )
+from tests.fixtures.servers import Server
 
 NAMES_THE_DISK = re.compile(r"space|disk|B are free", re.IGNORECASE)
+
+
+PG_DUMP_WAITS = """
+SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'pg_dump'
+"""
 
 
 @pytest.fixture
@@ -52,6 +61,23 @@ def test_an_archive_that_cannot_fit_is_refused_or_fails_naming_the_disk(
 
     assert NAMES_THE_DISK.search(line)
     assert stack.archives == ["filler"]
+
+
+def test_a_disk_that_fills_up_during_the_dump_leaves_no_archive(
+    stack: Checkout, source: Server, archive_disk: Disk
+) -> None:
+    stack.set(SOURCE_DB_NAME="awkward")
+    with started(stack, "export-local") as process:
+        # A sequence: only pg_dump looks into it before any row is written, and the plan is made.
+        with blocked(source, "awkward", f"ALTER SEQUENCE {WHARF}.untouched OWNER TO postgres"):
+            wait_until(lambda: source.execute(PG_DUMP_WAITS) != [])
+            archive_disk.fill(leaving=500_000)
+        done = ended(process)
+
+    assert NAMES_THE_DISK.search(complaint(done, 7))
+    assert stack.archives == ["filler"]
+    archive_disk.empty()
+    assert export(stack, "awkward") in stack.archives
 
 
 def test_a_target_disk_that_fills_up_during_the_load_costs_the_live_database_nothing(

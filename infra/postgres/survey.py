@@ -41,22 +41,9 @@ class ColumnCollation:
 
 
 @dataclass(frozen=True)
-class SuperuserObject:
-    """An object that only a superuser may make.
-
-    `entry` is the number it has in a dump's table of contents, `required` if others need it.
-    """
-
-    name: str
-    entry: str
-    required: bool
-
-
-@dataclass(frozen=True)
 class Survey:
     """What a plan must know of a database; names are written as in SQL, sizes are bytes.
 
-    `offered` and `known_collations` tell of the server: of what `take` was asked for, what it has.
     `hidden_rows` are tables whose row-level security applies to this role.
     `rebuilt_indexes` are the bytes of all indexes when they are built anew.
     `relations` is how many a dump or a receipt locks, `lock_slots` by what
@@ -73,8 +60,6 @@ class Survey:
     extensions: tuple[Extension, ...]
     timescaledb: Hypertables | None
     restoring: bool
-    offered: Mapping[str, tuple[str, ...]]
-    known_collations: tuple[str, ...]
     column_collations: tuple[ColumnCollation, ...]
     tables: tuple[TableSize, ...]
     rebuilt_indexes: int
@@ -105,7 +90,7 @@ class Survey:
     subscriptions: tuple[str, ...]
     event_triggers: tuple[str, ...]
     security_labels: tuple[str, ...]
-    superuser_objects: tuple[SuperuserObject, ...]
+    superuser_objects: tuple[str, ...]
     tablespaces: tuple[str, ...]
     invalid_bytes: str | None
 
@@ -141,22 +126,16 @@ class Survey:
                 "role": Role(**value["role"]),
                 "extensions": tuple(Extension(**found) for found in value["extensions"]),
                 "timescaledb": None if hypertables is None else Hypertables.from_json(hypertables),
-                "offered": {name: tuple(found) for name, found in value["offered"].items()},
                 "column_collations": tuple(
                     ColumnCollation(**found) for found in value["column_collations"]
-                ),
-                "superuser_objects": tuple(
-                    SuperuserObject(**found) for found in value["superuser_objects"]
                 ),
                 "tables": tuple(TableSize(**found) for found in value["tables"]),
             }
         )
 
 
-def take(
-    connection: Connection, *, offered: Sequence[str] = (), collations: Sequence[str] = ()
-) -> Survey:
-    """Read the facts; of extensions and collations on offer only those named.
+def take(connection: Connection) -> Survey:
+    """Read the facts.
 
     Nothing is left behind: a savepoint undoes the settings when a transaction is open already.
     """
@@ -165,7 +144,7 @@ def take(
             connection.execute(
                 "SELECT pg_catalog.set_config(%s, %s, true)", [setting, setting_value]
             )
-        return _take(connection, offered, collations)
+        return _take(connection)
 
 
 # What rules a survey while it is taken. Names are written with their schema when none is on the
@@ -196,12 +175,13 @@ _NAMES = (
     "publications_for_all_tables",
     "subscriptions",
     "event_triggers",
+    "superuser_objects",
     "security_labels",
     "tablespaces",
 )
 
 
-def _take(connection: Connection, offered: Sequence[str], collations: Sequence[str]) -> Survey:
+def _take(connection: Connection) -> Survey:
     ascii_only = connection.info.parameter_status("server_encoding") == encoding.ANY_BYTES
     invalid = encoding.first_invalid_definition(connection) if ascii_only else None
     if invalid:
@@ -246,8 +226,6 @@ def _take(connection: Connection, offered: Sequence[str], collations: Sequence[s
         extensions=extensions,
         timescaledb=hypertables,
         restoring=bool(inventory.rows(connection, "survey/restoring")),
-        offered=offered_versions(connection, offered),
-        known_collations=known_collations(connection, collations),
         column_collations=tuple(
             ColumnCollation(*row) for row in inventory.rows(connection, "survey/column_collations")
         ),
@@ -259,9 +237,6 @@ def _take(connection: Connection, offered: Sequence[str], collations: Sequence[s
         unreadable_tables=_names(connection, "unreadable_tables", list(storage.roots)),
         large_objects=int(large_objects),
         unreadable_large_objects=int(unreadable_large_objects),
-        superuser_objects=tuple(
-            SuperuserObject(*row) for row in inventory.rows(connection, "survey/superuser_objects")
-        ),
         publications_for_schemas=of_schemas,
         invalid_bytes=invalid,
         **names,

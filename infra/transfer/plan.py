@@ -109,13 +109,13 @@ def _locks(source: Survey, server: Survey | TargetFacts, side: str) -> Iterator[
 
 
 def _archive(source: Survey, free: int, prediction: Prediction) -> Iterator[Finding]:
-    required = tuple(found.name for found in source.superuser_objects)
-    if required:
+    if source.superuser_objects:
         yield Finding(
             "objects of superusers",
             "note",
-            f"an archive with {listed(required)} can only be restored by hand, as a superuser",
-            names=required,
+            f"an archive with {listed(source.superuser_objects)} can only be restored by hand, "
+            "as a superuser",
+            names=source.superuser_objects,
         )
     needed = math.ceil(prediction.archive_bytes * _HEADROOM)
     if needed > free:

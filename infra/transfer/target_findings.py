@@ -112,12 +112,13 @@ def _roles(source: Survey, target: TargetFacts) -> Iterator[Finding]:
             f"grants to roles that the target lacks: {listed(grantees)}",
             names=grantees,
         )
-    if grantors := missing(source.default_privilege_roles):
+    if source.default_privilege_roles:
         yield Finding(
             "default privileges",
             "not carried",
-            f"default privileges of roles that the target lacks: {listed(grantors)}",
-            names=grantors,
+            "default privileges for what these roles will make: "
+            f"{listed(source.default_privilege_roles)}",
+            names=source.default_privilege_roles,
         )
     if source.timescaledb and (owners := missing(source.timescaledb.job_owners)):
         yield Finding(
@@ -154,13 +155,13 @@ def _sorting(source: Survey, target: TargetFacts) -> Iterator[Finding]:
 
 def _superuser_objects(source: Survey) -> Iterator[Finding]:
     """Refuse what only a superuser may make: the owner loads the archive."""
-    if names := tuple(found.name for found in source.superuser_objects):
+    if source.superuser_objects:
         yield Finding(
             "objects of superusers",
             "refused",
-            f"only a superuser may make these: {listed(names)}",
+            f"only a superuser may make these: {listed(source.superuser_objects)}",
             "Drop them on the source, or put them into an extension that the target has.",
-            names,
+            source.superuser_objects,
         )
 
 

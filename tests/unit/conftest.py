@@ -12,6 +12,7 @@ import pytest
 from backend import envfile
 from infra import settings
 from infra.engine.client import Engine, Service
+from infra.postgres.objects import DatabaseObject
 from infra.process import Completed, LineSink
 from infra.settings import Settings
 
@@ -136,3 +137,17 @@ def example_values() -> dict[str, str]:
 def names_in_example() -> set[str]:
     """Return the example's variables, read without our own parser."""
     return set(re.findall(r"^([A-Z_]+)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def grant(
+    privilege: str, on: str, name: str, grantee: str = "reader", *, grantable: bool = False
+) -> DatabaseObject:
+    """Return a right as a receipt holds it."""
+    properties = {
+        "privilege": privilege,
+        "on": on,
+        "object": name,
+        "grantee": grantee,
+        "grantable": grantable,
+    }
+    return DatabaseObject("grant", f"{privilege} on {on} {name} to {grantee}", properties)

@@ -9,6 +9,7 @@ from infra.transfer.compare import Comparison
 from infra.transfer.landing import APPLICATION, Landing
 from infra.transfer.receipt import Receipt
 from infra.transfer.verify import against_landing
+from tests.unit.conftest import grant
 
 LANDING = Landing(
     owner="owner",
@@ -28,19 +29,6 @@ def expected(*objects: DatabaseObject) -> list[DatabaseObject]:
 
 def found(*objects: DatabaseObject) -> list[DatabaseObject]:
     return list(LANDING.found(receipt(*objects)).objects)
-
-
-def grant(
-    privilege: str, on: str, name: str, grantee: str, *, grantable: bool = False
-) -> DatabaseObject:
-    properties = {
-        "privilege": privilege,
-        "on": on,
-        "object": name,
-        "grantee": grantee,
-        "grantable": grantable,
-    }
-    return DatabaseObject("grant", f"{privilege} on {on} {name} to {grantee}", properties)
 
 
 def setting(name: str, value: str = "x", role: str = "") -> DatabaseObject:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from infra.errors import RefusedError
 from infra.postgres.hypertables import Hypertables
 from infra.postgres.inventory import Extension
-from infra.postgres.survey import ColumnCollation, Role, SuperuserObject, Survey
+from infra.postgres.survey import ColumnCollation, Role, Survey
 from infra.postgres.table_sizes import TableSize
 from infra.transfer.findings import listed
 from infra.transfer.plan import Finding, Plan, TargetFacts, for_export, for_restore
@@ -51,8 +51,6 @@ SOURCE = Survey(
     extensions=(Extension("timescaledb", "2.19.3", "public"), Extension("vector", "0.8.0", "x")),
     timescaledb=HYPERTABLES,
     restoring=False,
-    offered={},
-    known_collations=(),
     column_collations=(),
     tables=(TableSize("public", "ticks", 1000, 700, 300),),
     rebuilt_indexes=200,
@@ -105,7 +103,7 @@ TARGET = TargetFacts(
     previous_size=None,
 )
 PREDICTION = Prediction(archive_bytes=100_000_000, target_bytes=GB, seconds=12.0, rows=1000)
-LONELY = SuperuserObject("function public.f(integer)", "1255 16400", required=False)
+LONELY = "function public.f(integer)"
 
 
 def changed(source: Mapping[str, Any], hypertables: Mapping[str, Any]) -> Survey:
@@ -429,7 +427,7 @@ OF_BOTH: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str, str, st
         "",
     ),
     (
-        {"superuser_objects": (replace(LONELY, required=True),)},
+        {"superuser_objects": (LONELY,)},
         {},
         {},
         "objects of superusers",
@@ -528,7 +526,7 @@ def test_an_archive_that_does_not_fit_is_refused() -> None:
 
 
 def test_an_archive_of_superuser_objects_is_made_and_says_so() -> None:
-    survey = changed({"superuser_objects": (replace(LONELY, required=True),)}, {})
+    survey = changed({"superuser_objects": (LONELY,)}, {})
 
     assert decided(export(survey), "objects of superusers").decision == "note"
 

@@ -10,6 +10,7 @@ from infra.postgres.objects import DatabaseObject
 from infra.transfer import privileges
 from infra.transfer.landing import Landing
 from infra.transfer.receipt import Receipt
+from tests.unit.conftest import grant
 
 LANDING = Landing("owner", "app", frozenset({"owner", "app", "reader", 'odd"role'}), frozenset())
 
@@ -54,19 +55,6 @@ def apply(
     receipt = Receipt(170011, recoded=False, tables=(), objects=tuple(wanted))
     privileges.apply(staging, receipt, LANDING)  # type: ignore[arg-type] # it looks like one
     return staging.statements
-
-
-def grant(
-    privilege: str, on: str, name: str, grantee: str = "reader", *, grantable: bool = False
-) -> DatabaseObject:
-    properties = {
-        "privilege": privilege,
-        "on": on,
-        "object": name,
-        "grantee": grantee,
-        "grantable": grantable,
-    }
-    return DatabaseObject("grant", f"{privilege} on {on} {name} to {grantee}", properties)
 
 
 def thing(kind: str, name: str, **properties: Any) -> DatabaseObject:  # noqa: ANN401 - any JSON

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from backend.config import Endpoint, Secret
 from infra import render
@@ -21,7 +19,6 @@ from infra.errors import RefusedError, VerificationError
 from infra.local import Session, Undoable
 from infra.postgres.objects import DatabaseObject
 from infra.stack import Status
-from infra.transfer import wording
 from infra.transfer.archive import Archive
 from infra.transfer.compare import Comparison, Difference
 from infra.transfer.findings import Finding
@@ -48,50 +45,6 @@ DAMAGED = RefusedError("archive 'x' has no manifest", "Make a new one.")
 STATUS = Status(
     "local", [Service("db", "running", "healthy", 0, "db:1", "127.0.0.1:1->2/tcp")], "ok"
 )
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (1_500_500, "1.5 MB"),
-        (999_999, "1.0 MB"),
-        (2_340_000_000, "2.3 GB"),
-        (5_000_000_000_000, "5.0 TB"),
-        (5_000_000_000_000_000, "5000.0 TB"),
-    ],
-)
-def test_a_size_is_written_in_the_largest_unit(count: int, text: str) -> None:
-    assert wording.size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("ago", "text"),
-    [
-        (timedelta(seconds=-5), "0 s"),
-        (timedelta(seconds=0), "0 s"),
-        (timedelta(seconds=59), "59 s"),
-        (timedelta(seconds=60), "1 min"),
-        (timedelta(minutes=59, seconds=59), "59 min"),
-        (timedelta(hours=1), "1 h"),
-        (timedelta(hours=23, minutes=59), "23 h"),
-        (timedelta(days=1), "1 d"),
-        (timedelta(days=400, hours=3), "400 d"),
-    ],
-)
-def test_an_age_is_written_in_the_largest_unit(ago: timedelta, text: str) -> None:
-    assert wording.age(NOW - ago, NOW) == text
-
-
-@settings(max_examples=60)
-@given(st.timedeltas(timedelta(0), timedelta(days=9999)))
-def test_an_age_is_never_longer_than_the_truth(ago: timedelta) -> None:
-    number, unit = wording.age(NOW - ago, NOW).split()
-
-    length = {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit]
-    assert int(number) * length <= ago.total_seconds() + 0.5 < (int(number) + 1.5) * length
 
 
 UNDOABLE = Undoable("trading__previous", 2_000_000, "2026-11-22T12:00:00+00:00")

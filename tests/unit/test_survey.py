@@ -13,11 +13,9 @@ from infra.postgres.hypertables import Hypertables, version_number
 from infra.postgres.survey import Survey
 
 COUNTS = st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3)
-VERSIONS = st.dictionaries(st.text(max_size=5), st.lists(st.text(), max_size=3).map(tuple))
 SURVEYS = st.builds(
     Survey,
     timescaledb=st.none() | st.builds(Hypertables, compressed=COUNTS, root_rows=COUNTS),
-    offered=VERSIONS,
 )
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.transfer.wording import amount, duration, printable, rate, size
+from infra.transfer.wording import age, amount, duration, printable, rate, size
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +87,30 @@ def test_a_name_moves_no_cursor(name: str) -> None:
 def test_a_name_keeps_what_can_be_read() -> None:
     assert printable("Ünïcode 日本 <b>") == "Ünïcode 日本 <b>"
     assert printable("a\x1b[31m\nb\u202ec") == "a?[31m?b?c"
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (timedelta(seconds=-5), "0 s"),
+        (timedelta(seconds=0), "0 s"),
+        (timedelta(seconds=59), "59 s"),
+        (timedelta(seconds=60), "1 min"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=1), "1 h"),
+        (timedelta(hours=23, minutes=59), "23 h"),
+        (timedelta(days=1), "1 d"),
+        (timedelta(days=400, hours=3), "400 d"),
+    ],
+)
+def test_an_age_is_written_in_the_largest_unit(ago: timedelta, text: str) -> None:
+    assert age(NOW - ago, NOW) == text
+
+
+@settings(max_examples=60)
+@given(st.timedeltas(timedelta(0), timedelta(days=9999)))
+def test_an_age_is_never_longer_than_the_truth(ago: timedelta) -> None:
+    number, unit = age(NOW - ago, NOW).split()
+
+    length = {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit]
+    assert int(number) * length <= ago.total_seconds() + 0.5 < (int(number) + 1.5) * length

@@ -1,5 +1,4 @@
--- Objects of no extension that only a superuser may make, as a dump's table of contents numbers
--- them, and whether others need them.
+-- Objects of no extension that only a superuser may make.
 WITH RECURSIVE special (class, oid) AS (
   SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, p.oid
   FROM pg_catalog.pg_proc p
@@ -51,11 +50,7 @@ WITH RECURSIVE special (class, oid) AS (
       SELECT FROM pg_catalog.pg_depend d
       WHERE d.classid = s.class AND d.objid = s.oid AND d.deptype IN ('e', 'i'))
 )
-SELECT i.type || ' ' || i.identity, o.class || ' ' || o.oid,
-  EXISTS (
-    SELECT FROM pg_catalog.pg_depend d
-    WHERE d.refclassid = o.class AND d.refobjid = o.oid AND d.deptype IN ('n', 'a')
-      AND NOT EXISTS (SELECT FROM own x WHERE x.class = d.classid AND x.oid = d.objid))
+SELECT i.type || ' ' || i.identity
 FROM own o
 CROSS JOIN pg_catalog.pg_identify_object(o.class, o.oid, 0) i
 ORDER BY 1

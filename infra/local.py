@@ -20,11 +20,12 @@ from infra.transfer import plan as planning
 from infra.transfer import prediction, recovery, swap
 from infra.transfer import undo as undoing
 from infra.transfer.archive import Archive, verify_files
+from infra.transfer.destination import Destination
 from infra.transfer.journal import Journal, Record
 from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
-from infra.transfer.restore import LocalTarget, Restore
+from infra.transfer.restore import Restore
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Local:
         entry = recovery.last_swap(self._journal, superuser.database)
         return Undoable(previous, size, entry.moment if entry else None)
 
-    def _check(self, name: str, to: str, jobs: int) -> tuple[Archive, LocalTarget]:
+    def _check(self, name: str, to: str, jobs: int) -> tuple[Archive, Destination]:
         if not to:
             raise UsageError(
                 "--to is missing", "Name the target to replace: `invoke restore NAME --to local`."
@@ -121,13 +122,13 @@ class Local:
         verify_files(found)
         return found, self._target()
 
-    def _target(self) -> LocalTarget:
+    def _target(self) -> Destination:
         local = self._settings.target("local")
         if local.admin is None or local.app is None:
             raise UsageError(f"target local: {local.problem}", "Correct these lines in .env.")
         superuser, project = self._settings.superuser, self._settings.project
         desktop = self._engine.is_desktop()
-        return LocalTarget(
+        return Destination(
             superuser=superuser,
             owner=local.admin,
             application=local.app.user,
@@ -135,7 +136,7 @@ class Local:
             owner_server=client_images.server(local.admin, project, desktop=desktop),
         )
 
-    def _plan(self, found: Archive, there: LocalTarget, jobs: int) -> Plan:
+    def _plan(self, found: Archive, there: Destination, jobs: int) -> Plan:
         source = Survey.from_json(found.content["survey"])
         client = archives.client_version(self._settings, self._tools)
         with connect(
@@ -163,7 +164,7 @@ class Session:
 
     local: Local
     archive: Archive
-    target: LocalTarget
+    target: Destination
     plan: Plan
     maintenance: Connection
     record: Record

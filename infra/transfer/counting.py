@@ -85,21 +85,35 @@ def take(
     `recode` asks for UTF-8 hashes of text even where the encoding needs none, to compare with a
     receipt that has them.
     """
+    tables = relations.tables(moment.connection)
+    return take_parts(moment, connect, tables, jobs=jobs, progress=progress, recode=recode)[0]
+
+
+def take_parts(
+    moment: Snapshot,
+    connect: Connect,
+    tables: list[LogicalTable],
+    *,
+    jobs: int,
+    progress: Progress,
+    recode: bool = False,
+) -> tuple[Receipt, dict[int, list[PartReceipt]]]:
+    """Take a receipt, and tell by the table's oid what each of its parts holds, in their order."""
     started = time.monotonic()
     recoded = recode or needs_recoding(moment.connection)
-    tables = relations.tables(moment.connection)
     counted = _Count(moment, connect, tables, recode=recoded, progress=progress).run(jobs)
     found = tuple(
         _receipt(table, counted[table.oid], relations.hidden_chunks(moment.connection, table))
         for table in tables
     )
-    return Receipt(
+    receipt = Receipt(
         server_version=moment.connection.info.server_version,
         recoded=recoded,
         tables=found,
         objects=objects.read(moment.connection),
         seconds=round(time.monotonic() - started, 3),
     )
+    return receipt, counted
 
 
 def _receipt(table: LogicalTable, parts: list[PartReceipt], hidden: list[str]) -> TableReceipt:
@@ -134,13 +148,15 @@ class _Count:
         self._connect = connect
         self._recode = recode
         self._progress = progress
-        self._queue: SimpleQueue[tuple[LogicalTable, Part]] = SimpleQueue()
-        work = [(table, part) for table in tables for part in table.parts]
-        for unit in sorted(work, key=lambda unit: unit[1].size, reverse=True):
+        self._queue: SimpleQueue[tuple[LogicalTable, int, Part]] = SimpleQueue()
+        work = [
+            (table, number, part) for table in tables for number, part in enumerate(table.parts)
+        ]
+        for unit in sorted(work, key=lambda unit: unit[2].size, reverse=True):
             self._queue.put(unit)
-        self._bytes = sum(part.size for _, part in work)
+        self._bytes = sum(part.size for *_, part in work)
         self._units = len(work)
-        self._counted: dict[int, list[PartReceipt]] = defaultdict(list)
+        self._counted: dict[int, dict[int, PartReceipt]] = defaultdict(dict)
         self._running: list[Connection] = []
         self._stopped = threading.Event()
 
@@ -159,7 +175,13 @@ class _Count:
                 raise
         for future in futures:
             future.result()
-        return self._counted
+        return defaultdict(
+            list,
+            {
+                oid: [found[number] for number in sorted(found)]
+                for oid, found in self._counted.items()
+            },
+        )
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -178,7 +200,7 @@ class _Count:
             )
             while not self._stopped.is_set():
                 try:
-                    table, part = self._queue.get_nowait()
+                    table, place, part = self._queue.get_nowait()
                 except Empty:
                     break
                 self._progress.working(number, f"{table} {part.label}".strip())
@@ -189,7 +211,8 @@ class _Count:
                     error.add_note(f"table {table}")
                     raise
                 rows, total = row or (0, "0")
-                self._counted[table.oid].append(PartReceipt(part.label, int(rows), int(total)))
+                counted = PartReceipt(part.label, int(rows), int(total))
+                self._counted[table.oid][place] = counted
                 self._progress.advance(part.size)
             self._progress.working(number, "")
             self._running.remove(connection)

@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 
-from backend.config import Endpoint
-from infra.engine.tools import ClientTools, Server
-from infra.errors import ClientToolError, VerificationError
+from infra.engine.tools import ClientTools
+from infra.errors import ClientToolError
 from infra.postgres import client_tools, timescale
 from infra.postgres.client_tools import Stage
-from infra.postgres.connection import Connection, connect
+from infra.postgres.connection import Connection
 from infra.postgres.inventory import Extension
 from infra.process import Completed
-from infra.transfer import counting, privileges, probe, swap
 from infra.transfer.archive import Archive
+from infra.transfer.destination import Destination, Staging
 from infra.transfer.export import create_extension
 from infra.transfer.journal import Boundary, Record
-from infra.transfer.landing import Landing
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
 from infra.transfer.tool_progress import ToolProgress
-from infra.transfer.verify import against_landing
-from migrations.roles import grant_application_role
-
-_NAMED = 5
-
-
-@dataclass(frozen=True)
-class LocalTarget:
-    """The Compose database: its superuser's and its owner's way in, and the application's role.
-
-    The servers say how a client-tool container logs in as one or the other.
-    """
-
-    superuser: Endpoint
-    owner: Endpoint
-    application: str
-    superuser_server: Server
-    owner_server: Server
-
-    @property
-    def database(self) -> str:
-        """Return the live database's name."""
-        return self.superuser.database
-
-    @contextmanager
-    def connect(
-        self, database: str, *, as_owner: bool = False, autocommit: bool = True
-    ) -> Iterator[Connection]:
-        """Open a connection to one of the server's databases."""
-        endpoint = self.owner if as_owner else self.superuser
-        with connect(endpoint, "target", database=database, autocommit=autocommit) as connection:
-            yield connection
 
 
 class Restore:
@@ -62,7 +26,7 @@ class Restore:
     def __init__(
         self,
         archive: Archive,
-        target: LocalTarget,
+        target: Destination,
         tools: ClientTools,
         *,
         jobs: int,
@@ -74,31 +38,25 @@ class Restore:
         self._jobs = jobs
         self._progress = progress
         self._receipt = archive.receipt()
-        self._staging = swap.staging_name(target.database)
+        self._staging = Staging(target, jobs=jobs, progress=progress)
 
     def run(self, maintenance: Connection, record: Record, boundary: Boundary) -> Receipt:
         """Load, compare and swap; return what arrived.
 
         Raises ClientToolError, TargetError or VerificationError with the live database untouched.
         """
-        swap.drop(maintenance, self._staging)
-        swap.create_staging(maintenance, self._target.database, self._target.owner.user)
-        self._load(record, swap.oid(maintenance, self._staging))
+        self._load(record, self._staging.create(maintenance))
         arrived = self._verify()
         record.reach("verified")
-        self._progress.stage("swapping")
-        swap.swap(maintenance, self._target.database, boundary)
-        record.reach("swapped")
-        swap.start_workers(self._target.superuser)
-        record.reach("done")
+        self._staging.go_live(maintenance, record, boundary)
         return arrived
 
     def _load(self, record: Record, staging_oid: int | None) -> None:
         for extension in self._extensions():
             # TimescaleDB wants to be the first thing a session does.
-            with self._target.connect(self._staging) as connection:
+            with self._staging.connect(autocommit=True) as connection:
                 connection.execute(create_extension(extension).encode())
-        with self._target.connect(self._staging) as connection, ExitStack() as undone:
+        with self._staging.connect(autocommit=True) as connection, ExitStack() as undone:
             if self._timescaledb:
                 owner = self._target.owner.user
                 missing = record.entry.facts["roles"]
@@ -109,7 +67,10 @@ class Restore:
                 connection.info.server_version // 10000 >= client_tools.TRANSACTION_TIMEOUT_MAJOR
             )
             stages = client_tools.restore_stages(
-                database=self._staging, jobs=self._jobs, lists=self._archive.lists, strict=strict
+                database=self._staging.name,
+                jobs=self._jobs,
+                lists=self._archive.lists,
+                strict=strict,
             )
             for number, stage in enumerate(stages):
                 self._run_stage(stage, strict=strict)
@@ -120,7 +81,7 @@ class Restore:
                     record.reach(stage.reaches, staging_oid=staging_oid)
             if self._timescaledb:
                 timescale.post_restore(connection)
-        self._settle()
+        self._staging.settle(self._receipt)
         record.reach("indexes")
 
     @property
@@ -145,49 +106,11 @@ class Restore:
                 "The live database is untouched; correct the cause and restore again.",
             )
 
-    def _settle(self) -> None:
-        """Give rights and settings as the archive has them, and statistics to the planner."""
-        self._progress.stage("granting rights, analysing")
-        with self._target.connect(self._staging, autocommit=False) as connection:
-            grant_application_role(connection, self._target.owner.user, self._target.application)
-            privileges.apply(connection, self._receipt, self._landing(connection))
-            connection.commit()
-        with self._target.connect(self._staging) as connection:
-            connection.execute("ANALYZE")
-
-    def _landing(self, connection: Connection) -> Landing:
-        return Landing.read(
-            connection, owner=self._target.owner.user, application=self._target.application
-        )
-
     def _verify(self) -> Receipt:
-        with counting.snapshot(self._connect_staging) as moment:
-            arrived = counting.take(
-                moment,
-                self._connect_staging,
-                jobs=self._jobs,
-                progress=self._progress,
-                recode=self._receipt.recoded,
-            )
-            comparison = against_landing(self._receipt, arrived, self._landing(moment.connection))
-        if comparison.differences:
-            shown = "; ".join(map(str, comparison.differences[:_NAMED]))
-            more = len(comparison.differences) - _NAMED
-            raise VerificationError(
-                f"what arrived differs from archive {self._archive.name!r}: {shown}"
-                + (f"; and {more} more" if more > 0 else ""),
-                "The live database is untouched; the report in data/reports names everything.",
-                tuple(map(str, comparison.differences)),
-            )
-        self._progress.stage("writing a row into each hypertable, to be taken back")
-        with self._target.connect(self._staging, as_owner=True, autocommit=False) as connection:
-            probe.write(connection)
+        arrived = self._staging.receipt(recode=self._receipt.recoded)
+        comparison = self._staging.compare(self._receipt, arrived)
+        self._staging.require(comparison, f"archive {self._archive.name!r}")
         return arrived
-
-    @contextmanager
-    def _connect_staging(self) -> Iterator[Connection]:
-        with self._target.connect(self._staging, autocommit=False) as connection:
-            yield connection
 
 
 def _problem(answer: Completed, *, strict: bool) -> str | None:

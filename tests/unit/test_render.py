@@ -21,11 +21,11 @@ from infra.postgres.objects import DatabaseObject
 from infra.stack import Status
 from infra.transfer.archive import Archive
 from infra.transfer.compare import Comparison, Difference
+from infra.transfer.destination import Destination
 from infra.transfer.findings import Finding
 from infra.transfer.plan import Plan
 from infra.transfer.prediction import Prediction
 from infra.transfer.receipt import PartReceipt, Receipt, TableReceipt
-from infra.transfer.restore import LocalTarget
 from tests.unit.conftest import MakeSettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -223,7 +223,7 @@ class Planned:
     """A restore that was planned, with no database behind it."""
 
     archive: Archive
-    target: LocalTarget
+    target: Destination
     plan: Plan
 
 
@@ -232,7 +232,7 @@ def confirm(*findings: Finding, yes: bool) -> None:
     superuser = Endpoint("local", "admin", "127.0.0.1", 5432, "trading", "postgres", secret)
     server = Server("slipway_default", "db", 5432, "postgres", "prefer", secret)
     owner = replace(superuser, user="trading_owner")
-    target = LocalTarget(superuser, owner, "trading_app", server, server)
+    target = Destination(superuser, owner, "trading_app", server, server)
     planned = Planned(ARCHIVE, target, Plan(findings, PREDICTION))
     render.confirm_restore(Console(), cast("Session", planned), yes=yes)
 

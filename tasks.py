@@ -10,6 +10,7 @@ from infra import checks, migrations, render, stack, verification
 from infra.app import App
 from infra.boundary import task
 from infra.engine import images
+from infra.transfer.stream.options import Options, width
 
 JOBS = archive_store.default_jobs()
 
@@ -184,6 +185,44 @@ def restore(
 
 @task(
     help={
+        "from_": "the target to read: source, local, supabase or neon",
+        "to": "the target to replace: local or neon",
+        "jobs": "connections at once",
+        "partition_by": "without TimescaleDB there: one partition for each chunk, day, week, month",
+        "hypertables": "make hypertables of tables that are partitioned by ranges",
+        "plan": "look only: what would be carried, and what it would take",
+        "json": "print the plan as JSON",
+        "yes": "do not ask, which needs the target's name for one that is not local: --yes neon",
+    },
+    optional=["yes"],
+)
+def transfer(
+    app: App,
+    from_: str = "",
+    to: str = "",
+    jobs: int = JOBS,
+    partition_by: str = "chunk",
+    hypertables: bool = False,
+    plan: bool = False,
+    json: bool = False,
+    yes: str = "",
+) -> None:
+    """Stream one target's database into the place of another's, which is kept beside it."""
+    options = Options(jobs, width(partition_by), hypertables=hypertables)
+    if to == "local":
+        app.stack.require_database()
+    if plan or json:
+        render.plan(app.console, app.transfers.plan(from_, to, options), as_json=json)
+        return
+    with app.transfers.transferring(from_, to, options) as session:
+        render.confirm_transfer(app.console, session, yes=yes)
+        with app.console.progress("transferring") as progress:
+            arrived, lines = session.run(progress)
+    render.transferred(app.console, arrived, lines, from_)
+
+
+@task(
+    help={
         "expected": "an archive or a target",
         "found": "the target to compare with it",
         "jobs": "connections at once",
@@ -241,6 +280,7 @@ namespace = Collection(
     export_local,
     archives,
     restore,
+    transfer,
     verify,
     undo,
     test,

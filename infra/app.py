@@ -16,7 +16,9 @@ from infra.process import Runner, SubprocessRunner, kill_self
 from infra.settings import Settings
 from infra.stack import Stack
 from infra.transfer import recovery
-from infra.transfer.journal import Journal
+from infra.transfer.journal import Entry, Journal
+from infra.transfer.recovery import Owned
+from infra.transfers import Transfers
 
 
 class App:
@@ -69,10 +71,21 @@ class App:
         try:
             # A client tool goes on when its command is killed, and would load into what is dropped.
             self.engine.remove_orphaned_tools()
-            for line in recovery.settle_all(self.journal, self.settings.superuser):
+            for line in recovery.settle_all(self.journal, self._server_of):
                 (self.console.warn if aside else self.console.line)(f"recovered: {line}")
         except (EngineError, RefusedError, TargetError) as error:
             self.console.warn(f"a killed command is not settled yet: {error.message}")
+
+    def _server_of(self, entry: Entry) -> Owned:
+        return Owned(
+            self.settings.highest(entry.facts.get("target", "local")),
+            lambda: self.engine.restart_service(self.settings.project, "db"),
+        )
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        """Work with two databases at once."""
+        return Transfers(self.settings, self.engine, self.tools, self.journal)
 
     @cached_property
     def stack(self) -> Stack:

@@ -115,8 +115,13 @@ class Console:
             finally:
                 self._moving = False
 
-    def confirm(self, *, source: str, target: str, question: str, yes: bool) -> None:
-        """Show From and To and ask, default No; raise RefusedError without consent."""
+    def confirm(
+        self, *, source: str, target: str, question: str, yes: bool, name: str = ""
+    ) -> None:
+        """Show From and To and ask, default No; raise RefusedError without consent.
+
+        With a `name` only that, typed in full, counts as consent.
+        """
         self.line(f"From: {source}")
         self.line(f"To:   {target}")
         if yes:
@@ -124,14 +129,17 @@ class Console:
         if not self.interactive:
             raise RefusedError(
                 f"{question.rstrip('?').lower()} needs a yes and nobody can be asked",
-                "Run it on a terminal, or add --yes.",
+                f"Run it on a terminal, or add --yes{f' {name}' if name else ''}.",
             )
+        choice = f"type {name!r} to go on" if name else "y/N"
         try:
-            answer = self._out.input(f"{question} [y/N] ", markup=False)
+            answer = self._out.input(f"{question} [{choice}] ", markup=False).strip()
         except EOFError:  # Ctrl-D
             answer = ""
-        if answer.strip().lower() not in {"y", "yes"}:
-            raise RefusedError("not confirmed, nothing was changed", "Answer y to go on.")
+        if answer != name if name else answer.lower() not in {"y", "yes"}:
+            raise RefusedError(
+                "not confirmed, nothing was changed", f"Answer {name or 'y'} to go on."
+            )
 
 
 def _plain_console(*, stderr: bool) -> RichConsole:

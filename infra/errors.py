@@ -54,6 +54,18 @@ class ClientToolError(SlipwayError):
     exit_code = 7
 
 
+class SourceLostError(SourceError):
+    """The source went away or could not be reached: another try may succeed."""
+
+
+class TargetLostError(TargetError):
+    """The target went away or could not be reached: another try may succeed."""
+
+
+class ToolLostError(ClientToolError):
+    """A client tool was ended from outside, or its container was: another try may succeed."""
+
+
 class VerificationError(SlipwayError):
     """What arrived differs from what was sent; `differences` names everything."""
 

@@ -8,15 +8,18 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, Self
 
 LineSink = Callable[[str], None]
 
 # How long a child may take to leave after it was asked to, before it is killed. Seconds.
 _GRACE = 5.0
+# How many lines of complaint are kept of a program that runs for long.
+_LAST_LINES = 50
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,6 +39,61 @@ class Completed:
     def ok(self) -> bool:
         """Tell whether the program ended with exit code 0."""
         return self.returncode == 0
+
+
+class Conversation:
+    """A running program that is given lines and answers lines; leaving the block ends it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._complaint: deque[str] = deque(maxlen=_LAST_LINES)
+        if isinstance(process.stdin, io.TextIOWrapper):
+            # Windows would send a carriage return along with every line.
+            process.stdin.reconfigure(newline="\n")
+        self._reader = threading.Thread(
+            target=_drain, args=(process.stderr, self._complaint, None), daemon=True
+        )
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            # Most programs leave by themselves at the end of their input.
+            if self._process.stdin is not None:
+                _feed(self._process.stdin, "")
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self.end()
+        finally:
+            with self._process:
+                self.end()
+                self._reader.join()
+
+    def tell(self, lines: Iterable[str]) -> None:
+        """Write lines; a program that has gone is noticed by `hear` only."""
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.write("".join(f"{line}\n" for line in lines))
+                self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def hear(self) -> str | None:
+        """Wait for a line; None when the program has closed its output."""
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        return line.rstrip("\n") if line.endswith("\n") else None
+
+    def end(self) -> None:
+        """End the program, also while another thread waits for its answer."""
+        _end(self._process)
+
+    @property
+    def complaint(self) -> str:
+        """Return the last lines of a program's error stream, once it has gone."""
+        self._reader.join(_GRACE)
+        return "".join(self._complaint)
 
 
 class Runner(Protocol):
@@ -58,6 +116,10 @@ class Runner(Protocol):
 
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
         """Feed one program's output into another; the first failure of the two is returned."""
+        ...
+
+    def converse(self, argv: Sequence[str]) -> Conversation:
+        """Start a program that answers line by line."""
         ...
 
 
@@ -167,6 +229,21 @@ class SubprocessRunner:
             return Completed(tuple(producer), first.returncode, "", "".join(complaint))
         return Completed(tuple(consumer), second.returncode, stdout, stderr)
 
+    def converse(self, argv: Sequence[str]) -> Conversation:
+        """Start a program that answers line by line; FileNotFoundError when it is missing."""
+        return Conversation(
+            subprocess.Popen(
+                argv,
+                env=_environment(None),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        )
+
 
 def kill_self() -> None:
     """End this process as `kill -9` does: nothing more is run, not even a cleanup."""
@@ -188,7 +265,7 @@ def _feed(pipe: IO[str], text: str) -> None:
         pass
 
 
-def _drain(pipe: IO[str] | None, lines: list[str], sink: LineSink | None) -> None:
+def _drain(pipe: IO[str] | None, lines: list[str] | deque[str], sink: LineSink | None) -> None:
     if pipe is None:
         return
     for line in pipe:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from backend.config import Endpoint
 from infra.archives import Listed
 from infra.console import Console
-from infra.errors import VerificationError
+from infra.errors import UsageError, VerificationError
 from infra.local import Session, Undoable
 from infra.stack import Status
 from infra.targets import Target
@@ -19,6 +19,7 @@ from infra.transfer.prediction import Prediction
 from infra.transfer.receipt import Receipt
 from infra.transfer.swap import previous_name
 from infra.transfer.wording import age, duration, printable, size
+from infra.transfers import Session as Transfer
 
 
 def lines(console: Console, text: Sequence[str]) -> None:
@@ -128,10 +129,7 @@ def archives(
 def confirm_restore(console: Console, session: Session, *, yes: bool) -> None:
     """Show what is not carried as it is, what would be replaced by what, and ask."""
     content, database = session.archive.content, session.target.database
-    for found in session.plan.findings:
-        if found.decision != "carried":
-            console.line(f"{found.decision}: {found.text}")
-    _prediction(console, session.plan.prediction)
+    _changes(console, session.plan)
     console.confirm(
         source=f"archive {session.archive.name} ({content['rows']:,} rows of database "
         f"{content['source']['database']!r}, {age(session.archive.created)} old)",
@@ -139,6 +137,26 @@ def confirm_restore(console: Console, session: Session, *, yes: bool) -> None:
         f"{previous_name(database)!r}",
         question="Replace the database?",
         yes=yes,
+    )
+
+
+def confirm_transfer(console: Console, session: Transfer, *, yes: str | bool) -> None:
+    """Show what is not carried as it is, what would be replaced by what, and ask.
+
+    A target that is not local has to be named in full.
+    """
+    there = session.target
+    name = "" if there.target == "local" else there.target
+    if yes and name and yes != name:
+        raise UsageError(f"--yes is not enough for target {name!r}", f"Name it: `--yes {name}`.")
+    _changes(console, session.prepared.plan)
+    console.confirm(
+        source=f"{session.source.endpoint}",
+        target=f"database {there.database!r} of target {there.target}, which is kept as "
+        f"{previous_name(there.database)!r}",
+        question="Replace the database?",
+        yes=bool(yes),
+        name=name,
     )
 
 
@@ -165,7 +183,16 @@ def confirm_downgrade(console: Console, endpoint: Endpoint, revision: str, *, ye
 
 
 def restored(console: Console, arrived: Receipt, lines: Sequence[str]) -> None:
-    """Show what arrived, table by table."""
+    """Show what a restore brought, table by table."""
+    _arrived(console, arrived, lines, "the archive's; `invoke undo` takes it back")
+
+
+def transferred(console: Console, arrived: Receipt, lines: Sequence[str], origin: str) -> None:
+    """Show what a transfer brought, table by table."""
+    _arrived(console, arrived, lines, f"those of {origin}; the database before is kept")
+
+
+def _arrived(console: Console, arrived: Receipt, lines: Sequence[str], equal: str) -> None:
     rows = [
         [printable(str(table)), f"{table.rows:,}", str(len(table.parts) or "")]
         for table in arrived.tables
@@ -175,7 +202,7 @@ def restored(console: Console, arrived: Receipt, lines: Sequence[str]) -> None:
         console.line(line)
     console.line(
         f"verified: {len(arrived.tables)} tables, {arrived.rows:,} rows and "
-        f"{len(arrived.objects):,} objects equal the archive's; `invoke undo` takes it back"
+        f"{len(arrived.objects):,} objects equal {equal}"
     )
 
 
@@ -208,6 +235,13 @@ def _undo_line(console: Console, undoable: Undoable | None) -> None:
             f"undo: database {undoable.name!r} ({size(undoable.size)}) is kept{since}; "
             "`invoke undo` puts it back"
         )
+
+
+def _changes(console: Console, made: Plan) -> None:
+    for found in made.findings:
+        if found.decision != "carried":
+            console.line(f"{found.decision}: {found.text}")
+    _prediction(console, made.prediction)
 
 
 def _prediction(console: Console, predicted: Prediction) -> None:

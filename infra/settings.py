@@ -73,6 +73,13 @@ class Settings:
         variables.check()
         return endpoint
 
+    def highest(self, name: str) -> Endpoint:
+        """Return the way into a target for whoever may do most there; UsageError without one."""
+        found = self.target(name)
+        if found.admin is None:
+            raise UsageError(f"target {name}: {found.problem}", "Correct these lines in .env.")
+        return self.superuser if name == "local" else found.admin
+
     def source(self) -> Endpoint:
         """Return the old install; ConfigurationError names every variable that is missing."""
         variables = Variables(self.values)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-from backend import config as base
-from backend.config import Variables
 from infra import archives
 from infra.errors import RefusedError, UsageError
 from infra.postgres.connection import Connection, connect
 from infra.settings import Settings
 from infra.targets import CAPABILITIES
 from infra.transfer import counting, verify
+from infra.transfer.align import align
 from infra.transfer.archive import verify_files
 from infra.transfer.compare import Comparison, compare
 from infra.transfer.landing import Landing
@@ -66,11 +65,8 @@ class TargetSide:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self.name = name
-        target = settings.target(name)
-        if target.admin is None:
-            raise UsageError(f"target {name}: {target.problem}", "Correct these lines in .env.")
-        # The superuser sees every row and every object of the database, whoever owns them.
-        self._endpoint = settings.superuser if name == "local" else target.admin
+        # A superuser sees every row and every object of the database, whoever owns them.
+        self._endpoint = settings.highest(name)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -110,15 +106,19 @@ def compare_sides(
     recode = expected.recoded or found.recoded
     before = expected.receipt(jobs=jobs, progress=progress, recode=recode)
     after = found.receipt(jobs=jobs, progress=progress, recode=recode)
-    if second == "local":
-        return verify.against_landing(before, after, _landing(settings))
-    if first == "local":
-        return verify.reversed_sides(verify.against_landing(after, before, _landing(settings)))
+    before, after = align(before, after, policies=True)
+    if second != "source":
+        return verify.against_landing(before, after, _landing(settings, second))
+    if first in CAPABILITIES:
+        return verify.reversed_sides(
+            verify.against_landing(after, before, _landing(settings, first))
+        )
     return compare(before, after)
 
 
-def _landing(settings: Settings) -> Landing:
-    config = base.local_endpoints(Variables(settings.values), in_container=False)
-    owner, application, superuser = config
-    with connect(superuser, "target") as connection:
-        return Landing.read(connection, owner=owner.user, application=application.user)
+def _landing(settings: Settings, name: str) -> Landing:
+    target = settings.target(name)
+    if target.admin is None or target.app is None:
+        raise UsageError(f"target {name}: {target.problem}", "Correct these lines in .env.")
+    with connect(settings.highest(name), "target") as connection:
+        return Landing.read(connection, owner=target.admin.user, application=target.app.user)

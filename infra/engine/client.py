@@ -17,6 +17,9 @@ from infra.process import Runner
 # On a client-tool container: the process that started it.
 TOOL_LABEL = "io.slipway.pid"
 
+# As long as Compose gives the database.
+_STOP_SECONDS = 60
+
 # device, blocks, used, available, capacity, mount
 _DF_FIELDS = 6
 
@@ -95,6 +98,22 @@ class Engine:
         return any(
             found.name == service and found.state == "running" for found in self.services(project)
         )
+
+    def restart_service(self, project: str, service: str) -> None:
+        """Stop a service in peace and start it again; EngineError where it has no container."""
+        containers = self.client.containers.list(
+            filters={
+                "label": [
+                    f"com.docker.compose.project={project}",
+                    f"com.docker.compose.service={service}",
+                    "com.docker.compose.oneoff=False",
+                ]
+            }
+        )
+        if not containers:
+            raise EngineError(f"service {service!r} is not running", "Run `invoke up`.")
+        for container in containers:
+            container.restart(timeout=_STOP_SECONDS)
 
     def free_bytes(self, project: str, service: str) -> int | None:
         """Return the room left on the disk of a service's data; None where nobody can tell."""

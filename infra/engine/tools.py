@@ -13,12 +13,23 @@ from docker.errors import DockerException
 
 from backend.config import Endpoint, Secret
 from infra.engine.client import TOOL_LABEL, Engine
+from infra.engine.pump import SCRIPT, Access, Pump
 from infra.process import Completed, LineSink, Runner
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # The password arrives as the first line of standard input: it stands in no argument list and in
 # nothing that `docker inspect` shows.
 _WRAPPER = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@"'
+# libpq's word for the certificates of the machine; anything else is a file.
+_SYSTEM = "system"
+# A hosted database that sleeps needs this long to wake; a connection that is cut without a word is
+# given up after a minute. Seconds.
+_PATIENCE = {
+    "connect_timeout": "15",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Server:
     user: str
     sslmode: str
     password: Secret
+    sslrootcert: str | None = None
 
     def environment(self) -> dict[str, str]:
         """Return libpq's variables; the password is none of them."""
@@ -58,6 +70,25 @@ def server(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
     return Server(network, host, port, endpoint.user, endpoint.sslmode, endpoint.password)
 
 
+def on_host(endpoint: Endpoint, *, desktop: bool) -> Server:
+    """Reach an endpoint just as the host does, so that one container can reach any two.
+
+    Docker Desktop's containers have no part in the host's network, only a name for it.
+    """
+    host = endpoint.host
+    if desktop and host in _LOOPBACK:
+        host = "host.docker.internal"
+    return Server(
+        "bridge" if desktop else "host",
+        host,
+        endpoint.port,
+        endpoint.user,
+        endpoint.sslmode,
+        endpoint.password,
+        endpoint.sslrootcert,
+    )
+
+
 def docker_run(
     image: str,
     command: Sequence[str],
@@ -65,20 +96,28 @@ def docker_run(
     name: str,
     network: str,
     environment: Mapping[str, str],
-    mount: Path,
+    mount: Path | None = None,
+    trust: Mapping[str, Path] | None = None,
+    script: str = _WRAPPER,
 ) -> list[str]:
-    """Build the command line of a client-tool container with the archive at /archive."""
+    """Build the command line of a client-tool container with the archive at /archive.
+
+    `trust` holds certificates by their place in the container.
+    """
     argv = ["docker", "run", "--rm", "--interactive", "--init", "--name", name]
     argv += ["--label", "io.slipway.project=slipway", "--label", f"{TOOL_LABEL}={os.getpid()}"]
     argv += ["--network", network]
-    argv += ["--volume", f"{mount}:/archive", "--workdir", "/archive"]
+    if mount is not None:
+        argv += ["--volume", f"{mount}:/archive", "--workdir", "/archive"]
+    for place, certificate in (trust or {}).items():
+        argv += ["--mount", f"type=bind,source={certificate},target={place},readonly"]
     if hasattr(os, "getuid"):
         # Files of the archive belong to whoever runs the command.
         argv += ["--user", f"{os.getuid()}:{os.getgid()}"]
     for variable, value in {"LC_MESSAGES": "C", **environment}.items():
         argv += ["--env", f"{variable}={value}"]
     argv += ["--entrypoint", "sh", image]
-    return [*argv, "-c", _WRAPPER, "sh", *command]
+    return [*argv, "-c", script, "sh", *command]
 
 
 class ClientTools:
@@ -118,3 +157,42 @@ class ClientTools:
             with suppress(DockerException):
                 self._engine.remove_container(name)
             raise
+
+    def pump(self, source: Server, target: Server) -> Pump:
+        """Prepare a container that copies rows between two servers, both in its one network."""
+        if source.network != target.network:
+            raise ValueError((source.network, target.network))
+        certificates = {"/trust/source.pem": source, "/trust/target.pem": target}
+        trust = {
+            place: Path(server.sslrootcert).absolute()
+            for place, server in certificates.items()
+            if server.sslrootcert and server.sslrootcert != _SYSTEM
+        }
+        return Pump(
+            self._runner,
+            self._engine,
+            lambda name: docker_run(
+                self._image,
+                [],
+                name=name,
+                network=source.network,
+                environment={"PGCLIENTENCODING": "UTF8"},
+                trust=trust,
+                script=SCRIPT,
+            ),
+            source=_access(source, "/trust/source.pem"),
+            target=_access(target, "/trust/target.pem"),
+        )
+
+
+def _access(server: Server, certificate: str) -> Access:
+    parameters = {
+        "host": server.host,
+        "port": str(server.port),
+        "user": server.user,
+        "sslmode": server.sslmode,
+        **_PATIENCE,
+    }
+    if server.sslrootcert:
+        parameters["sslrootcert"] = _SYSTEM if server.sslrootcert == _SYSTEM else certificate
+    return Access(parameters, server.password)

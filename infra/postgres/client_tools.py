@@ -68,9 +68,42 @@ def pg_dump(*, database: str, snapshot: str, jobs: int) -> list[str]:
     ]
 
 
-def table_of_contents() -> list[str]:
-    """List the dump's entries."""
-    return ["pg_restore", "--list", DUMP]
+def schema_dump(*, database: str, snapshot: str) -> list[str]:
+    """Dump everything but rows in the given snapshot, into the file `dump`.
+
+    What TimescaleDB keeps for itself is left out at once: each chunk would be a table.
+    """
+    return [
+        "pg_dump",
+        "--no-password",
+        "--format=custom",
+        f"--file={DUMP}",
+        "--schema-only",
+        f"--snapshot={snapshot}",
+        "--quote-all-identifiers",
+        "--lock-wait-timeout=60s",
+        "--exclude-schema=_timescaledb_*",
+        "--exclude-schema=slipway_partitions",
+        f"--dbname={_conninfo(database)}",
+    ]
+
+
+def table_of_contents(section: str = "") -> list[str]:
+    """List the dump's entries, or those of one section."""
+    return ["pg_restore", "--list", *([f"--section={section}"] if section else []), DUMP]
+
+
+def pg_restore(
+    *, database: str, section: str, list_file: str, jobs: int, strict: bool
+) -> tuple[str, ...]:
+    """Restore the entries of a list; `strict` stops at the first error, else the caller judges."""
+    words = ["pg_restore", "--no-password", "--no-owner", "--no-privileges", "--no-tablespaces"]
+    if strict:
+        words.append("--exit-on-error")
+    if jobs > 1:
+        words.append(f"--jobs={jobs}")
+    words += ["--verbose", f"--section={section}", f"--use-list={list_file}"]
+    return (*words, f"--dbname={_conninfo(database)}", DUMP)
 
 
 def lists(
@@ -138,13 +171,13 @@ def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bo
     """
 
     def argv(section: str, name: str, workers: int = 1) -> tuple[str, ...]:
-        words = ["pg_restore", "--no-password", "--no-owner", "--no-privileges", "--no-tablespaces"]
-        if strict:
-            words.append("--exit-on-error")
-        if workers > 1:
-            words.append(f"--jobs={workers}")
-        words += ["--verbose", f"--section={section}", f"--use-list={LISTS}/{name}"]
-        return (*words, f"--dbname={_conninfo(database)}", DUMP)
+        return pg_restore(
+            database=database,
+            section=section,
+            list_file=f"{LISTS}/{name}",
+            jobs=workers,
+            strict=strict,
+        )
 
     stages = [Stage(argv("pre-data", "objects.list"), "schema", "making tables and types")]
     if "catalog.list" in lists:

@@ -11,12 +11,21 @@ from psycopg.rows import TupleRow
 
 from backend.config import Endpoint
 from backend.reachability import diagnose
-from infra.errors import SlipwayError, SourceError, TargetError
+from infra.errors import (
+    SlipwayError,
+    SourceError,
+    SourceLostError,
+    TargetError,
+    TargetLostError,
+)
 
 Side = Literal["source", "target"]
 Connection = psycopg.Connection[TupleRow]
 
 _ERRORS: dict[Side, type[SlipwayError]] = {"source": SourceError, "target": TargetError}
+_LOST: dict[Side, type[SlipwayError]] = {"source": SourceLostError, "target": TargetLostError}
+# The server went away, or is on its way out or in; a connection that broke has no code at all.
+_LOST_STATES = ("08", "57P01", "57P02", "57P03")
 
 
 @contextmanager
@@ -64,7 +73,7 @@ def connect(
         except psycopg.Error as error:
             # What was being read when it happened, where somebody noted it.
             notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
-            raise _ERRORS[side](
+            raise (_LOST if _is_lost(error) else _ERRORS)[side](
                 f"{_name(endpoint, parts['dbname'])}: {notes}"
                 f"{error.diag.message_primary or str(error).partition(chr(10))[0]}",
                 f"The server answered with SQLSTATE {error.sqlstate or 'none (connection lost)'}; "
@@ -105,7 +114,15 @@ def _explain(endpoint: Endpoint, side: Side, database: str, error: psycopg.Error
                 else f"Check {prefix}_USER and {prefix}_PASSWORD in .env, and that the server at "
                 f"{where} is the one you mean."
             )
-    return _ERRORS[side](message, hint)
+    # A server that is starting asks nobody for a password.
+    passing = found.cause in {"no answer", "not admitted"}
+    return (_LOST if passing else _ERRORS)[side](message, hint)
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(_LOST_STATES)
 
 
 def _name(endpoint: Endpoint, database: str) -> str:

@@ -23,6 +23,10 @@ _QUALIFIERS = re.compile(
     r"""('(?:[^']|'')*')|(?:(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)\.)+|("(?:[^"]|"")*")"""
 )
 
+_NAME = r'(?:"(?:[^"]|"")*"|[^" .]+)'
+# The table stands behind the index's own name, which may hold any of these words.
+_INDEX = re.compile(rf"^(CREATE (?:UNIQUE )?INDEX {_NAME} ON )(?:ONLY )?({_NAME}\.{_NAME}) ")
+
 
 @dataclass(frozen=True)
 class DatabaseObject:
@@ -48,6 +52,17 @@ def unqualified(definition: str) -> str:
     it before each column.
     """
     return _QUALIFIERS.sub(lambda match: match[1] or match[2] or "", definition)
+
+
+def on_all(index: str) -> str:
+    """Return an index's definition for a table with all its partitions."""
+    return _INDEX.sub(r"\1\2 ", index)
+
+
+def indexed(index: str) -> str:
+    """Return the table in an index's definition, as it is printed."""
+    match = _INDEX.match(index)
+    return match[2] if match else ""
 
 
 def _read(connection: Connection) -> Iterator[DatabaseObject]:

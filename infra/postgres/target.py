@@ -33,7 +33,7 @@ class TargetFacts:
     owner: str
     collation: str
     edition: str | None
-    preloaded: tuple[str, ...]
+    preloaded: tuple[str, ...] | None
     locks_per_transaction: int
     lock_slots: int
     free: int | None
@@ -62,13 +62,18 @@ def read(
     owner: str,
     free: int | None,
 ) -> TargetFacts:
-    """Read the facts over a connection to the maintenance database, as a superuser."""
-    extensions = offered_versions(connection, [found.name for found in source.extensions])
+    """Read the facts over a connection to the maintenance database.
+
+    What only a superuser may see is None for others: the libraries, and the edition before they
+    have been loaded.
+    """
+    names = {"timescaledb", *(found.name for found in source.extensions)}
+    extensions = offered_versions(connection, sorted(names))
     needed = [found.needs for found in source.column_collations if found.needs is not None]
     collation, preloaded, edition, locks, slots, size, previous_size = inventory.rows(
         connection, "survey/target", database, previous
     )[0]
-    if edition is None and source.timescaledb and "timescaledb" in extensions:
+    if edition is None and preloaded and source.timescaledb and "timescaledb" in extensions:
         (community,) = inventory.query(connection, _COMMUNITY_LIBRARY, source.timescaledb.version)[
             0
         ]
@@ -82,7 +87,7 @@ def read(
         owner=owner,
         collation=collation,
         edition=edition,
-        preloaded=tuple(preloaded),
+        preloaded=None if preloaded is None else tuple(preloaded),
         locks_per_transaction=int(locks),
         lock_slots=int(slots),
         free=free,

@@ -20,7 +20,7 @@ import psutil
 from backend import durable
 from infra.errors import RefusedError
 
-Outcome = Literal["done", "failed", "finished", "taken back"]
+Outcome = Literal["done", "failed", "finished", "kept", "taken back"]
 # Is told the name of a point that is reached: `before-rows`, `after-rows`, `renaming`.
 Boundary = Callable[[str], None]
 

@@ -83,6 +83,8 @@ class Landing:
 
     def lacking(self, receipt: Receipt) -> Iterator[Difference]:
         """Name what the application's role may not do at the target, and should."""
+        if self.application == self.owner:
+            return
         held = {
             (grant.properties["object"], grant.properties["privilege"])
             for grant in receipt.of_kind("grant")
@@ -107,7 +109,7 @@ class Landing:
         objects = tuple(objects)
         foreign = {found.name for found in objects if found.properties.get("kind") == "foreign"}
         for found in objects:
-            if self._stays_behind(found) or _belongs_to(found, foreign):
+            if self._stays_behind(found) or belongs_to(found, foreign):
                 continue
             carries = filters.get(found.kind)
             if carries is None or carries(found.properties):
@@ -149,7 +151,7 @@ class Landing:
         return properties["privilege"] in standard and not properties["grantable"]
 
 
-def _belongs_to(found: DatabaseObject, tables: set[str]) -> bool:
+def belongs_to(found: DatabaseObject, tables: set[str]) -> bool:
     """Tell whether it is one of the tables, or one's column, right, constraint or trigger."""
     whole = found.properties.get("object", found.name)
     if "column" in {found.kind, found.properties.get("on")}:

@@ -13,13 +13,32 @@ from infra.postgres.target import TargetFacts
 from infra.transfer.findings import Decision, Finding, listed
 from infra.transfer.prediction import Prediction
 from infra.transfer.source_findings import of_source
+from infra.transfer.stream_findings import Tables, of_stream
 from infra.transfer.target_findings import of_target
 from infra.transfer.wording import size
 
-__all__ = ["Decision", "Finding", "Plan", "TargetFacts", "for_export", "for_restore"]
+__all__ = [
+    "Decision",
+    "Finding",
+    "Plan",
+    "Tables",
+    "TargetFacts",
+    "for_export",
+    "for_restore",
+    "for_stream",
+]
 
 # The order in which a person wants to read them.
 _ORDER = get_args(Decision)
+# What `of_source` says of these is about dumps of TimescaleDB's own tables.
+_ARCHIVES_ONLY = {
+    "column statistics of chunks",
+    "compressed columns of NULL",
+    "hypertables",
+    "job statistics",
+    "large objects",
+    "rows in roots",
+}
 # A prediction is no promise, and a load needs a little room besides.
 _HEADROOM = 1.1
 
@@ -73,6 +92,28 @@ def for_restore(
             *_client(source, client_major),
             *of_source(source),
             *of_target(source, target),
+            *_locks(source, target, "target"),
+            *_space(target, prediction),
+        ],
+        prediction,
+    )
+
+
+def for_stream(
+    source: Survey,
+    target: TargetFacts,
+    tables: Tables,
+    *,
+    client_major: int,
+    prediction: Prediction,
+) -> Plan:
+    """Decide what can be streamed straight from the source into the target."""
+    return _plan(
+        [
+            *_client(source, client_major),
+            *(found for found in of_source(source) if found.subject not in _ARCHIVES_ONLY),
+            *of_stream(source, target, tables),
+            *_locks(source, source, "source"),
             *_locks(source, target, "target"),
             *_space(target, prediction),
         ],

@@ -7,8 +7,9 @@ live database stands for the staging database's number tells which.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,35 +18,54 @@ from backend.config import Endpoint
 from infra.errors import SlipwayError
 from infra.postgres import timescale
 from infra.postgres.connection import Connection
-from infra.transfer import swap
+from infra.transfer import loading, swap
 from infra.transfer.journal import Entry, Journal, Record
+from infra.transfer.loading import Restart
+from infra.transfer.maintenance import Maintenance
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A server that databases are swapped on, and how it is restarted where it is our own."""
+
+    superuser: Endpoint
+    restart: Restart
 
 
 def settle(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
-    """Bring one restore or undo to an end, and say in a line what became of it."""
+    """Bring one restore, transfer or undo to an end, and say in a line what became of it."""
     entry = record.entry
     if entry.command == "undo":
         return _settle_undo(maintenance, superuser, record)
-    what = f"the restore of {entry.archive!r} into {entry.database!r}"
+    what = f"the {entry.command} of {entry.archive!r} into {entry.database!r}"
     live = swap.oid(maintenance, entry.database)
     if live is not None and live == entry.facts.get("staging_oid"):
         swap.drop(maintenance, swap.discarded_name(entry.database))
         swap.start_workers(superuser)
         record.close("finished")
         return f"{what} had gone live and is finished; `invoke undo` takes it back"
-    swap.drop(maintenance, swap.staging_name(entry.database))
+    staging = swap.staging_name(entry.database)
+    if entry.command == "transfer" and swap.oid(maintenance, staging) is not None:
+        record.close("kept")
+        return f"{what} was interrupted; the same `invoke transfer` goes on with what is missing"
+    swap.drop(maintenance, staging)
     timescale.drop_roles(maintenance, entry.facts.get("roles", []))
     record.close("taken back")
     return f"{what} was taken back; the live database is as it was before"
 
 
 @contextmanager
-def settled(maintenance: Connection, superuser: Endpoint, record: Record) -> Iterator[None]:
+def settled(
+    maintenance: Connection | Maintenance, superuser: Endpoint, record: Record
+) -> Iterator[None]:
     """Settle at once what fails inside; where the server is gone too, the next command does it."""
     try:
         yield
     except BaseException:
         with suppress(psycopg.Error, SlipwayError):
+            if isinstance(maintenance, Maintenance):
+                maintenance.ensure()
+                maintenance = maintenance.connection
             settle(maintenance, superuser, record)
         raise
     record.close("done")
@@ -64,7 +84,7 @@ def settle_export(record: Record) -> str:
     return f"the unfinished archive {entry.archive!r} was removed; the source was only read"
 
 
-def settle_all(journal: Journal, superuser: Endpoint) -> list[str]:
+def settle_all(journal: Journal, server_of: Callable[[Entry], Owned]) -> list[str]:
     """Settle every command that was killed; raises TargetError while its database is down."""
     lines = []
     for entry in journal.interrupted():
@@ -72,8 +92,11 @@ def settle_all(journal: Journal, superuser: Endpoint) -> list[str]:
         if entry.command == "export-local":
             lines.append(settle_export(record))
             continue
-        with swap.maintenance(superuser, "recovery", instead_of=entry.pid) as maintenance:
-            lines.append(settle(maintenance, superuser, record))
+        server = server_of(entry)
+        if entry.facts.get("load_settings"):
+            loading.end(server.superuser, entry.facts["load_settings"], server.restart)
+        with swap.maintenance(server.superuser, "recovery", instead_of=entry.pid) as maintenance:
+            lines.append(settle(maintenance, server.superuser, record))
     return lines
 
 
@@ -84,7 +107,7 @@ def last_swap(journal: Journal, database: str) -> Entry | None:
         for entry in journal.entries()
         if entry.database == database
         and (entry.state == "done" or entry.outcome == "finished")
-        and entry.command in {"restore", "undo"}
+        and entry.command in {"restore", "transfer", "undo"}
     ]
     return swapped[-1] if swapped else None
 

@@ -99,12 +99,7 @@ class Restore:
             stage.argv, mount=self._archive.path, server=server, on_stderr=shown.read
         )
         shown.finish()
-        problem = _problem(answer, strict=strict)
-        if problem:
-            raise ClientToolError(
-                f"the restore failed while {stage.title}: {problem}",
-                "The live database is untouched; correct the cause and restore again.",
-            )
+        require(answer, strict=strict, doing=stage.title)
 
     def _verify(self) -> Receipt:
         arrived = self._staging.receipt(recode=self._receipt.recoded)
@@ -113,12 +108,19 @@ class Restore:
         return arrived
 
 
-def _problem(answer: Completed, *, strict: bool) -> str | None:
-    """Judge a stage: below 17 one complaint about one setting is expected, nothing else."""
+def require(answer: Completed, *, strict: bool, doing: str) -> None:
+    """Raise ClientToolError unless pg_restore did all it was told.
+
+    Without `strict`, for servers below 17, one complaint about one setting is expected.
+    """
     unexpected = client_tools.unexpected_errors(answer.stderr)
-    if unexpected:
-        return unexpected[0]
-    if answer.ok or (not strict and client_tools.UNKNOWN_SETTING in answer.stderr):
-        return None
-    lines = answer.stderr.strip().splitlines()
-    return f"{lines[-1] if lines else 'no message'} (exit code {answer.returncode})"
+    if not unexpected and (
+        answer.ok or (not strict and client_tools.UNKNOWN_SETTING in answer.stderr)
+    ):
+        return
+    lines = [*unexpected[:1], *answer.stderr.strip().splitlines()[-1:], "no message"]
+    code = "" if unexpected else f" (exit code {answer.returncode})"
+    raise ClientToolError(
+        f"the restore failed while {doing}: {lines[0]}{code}",
+        "The live database is untouched; correct the cause and run the command again.",
+    )

@@ -20,9 +20,9 @@ def of_target(source: Survey, target: TargetFacts) -> Iterator[Finding]:
         yield from _extension(extension, target)
     if source.timescaledb and "timescaledb" in target.extensions:
         yield from _timescaledb(source, source.timescaledb, target)
-    yield from _roles(source, target)
-    yield from _sorting(source, target)
-    yield from _superuser_objects(source)
+    yield from roles(source, target)
+    yield from sorting(source, target)
+    yield from superuser_objects(source)
     if target.major < source.major:
         yield Finding(
             "version",
@@ -55,8 +55,9 @@ def _extension(extension: Extension, target: TargetFacts) -> Iterator[Finding]:
         )
 
 
-def _timescaledb(source: Survey, found: Hypertables, target: TargetFacts) -> Iterator[Finding]:
-    if "timescaledb" not in target.preloaded:
+def preloaded(target: TargetFacts) -> Iterator[Finding]:
+    """Refuse a server that has TimescaleDB's files and does not load them."""
+    if target.preloaded is not None and "timescaledb" not in target.preloaded:
         yield Finding(
             "preloaded libraries",
             "refused",
@@ -64,6 +65,10 @@ def _timescaledb(source: Survey, found: Hypertables, target: TargetFacts) -> Ite
             "Set shared_preload_libraries = 'timescaledb' in the target's postgresql.conf and "
             "restart it.",
         )
+
+
+def _timescaledb(source: Survey, found: Hypertables, target: TargetFacts) -> Iterator[Finding]:
+    yield from preloaded(target)
     if found.old_continuous_aggregates and source.major != target.major:
         yield Finding(
             "old continuous aggregates",
@@ -93,7 +98,9 @@ def _timescaledb(source: Survey, found: Hypertables, target: TargetFacts) -> Ite
             yield Finding(subject, "carried", f"{subject}: {listed(names)}", names=names)
 
 
-def _roles(source: Survey, target: TargetFacts) -> Iterator[Finding]:
+def roles(source: Survey, target: TargetFacts) -> Iterator[Finding]:
+    """Decide about what belongs to roles that the target may lack."""
+
     def missing(roles: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(role for role in roles if role not in target.roles)
 
@@ -129,7 +136,8 @@ def _roles(source: Survey, target: TargetFacts) -> Iterator[Finding]:
         )
 
 
-def _sorting(source: Survey, target: TargetFacts) -> Iterator[Finding]:
+def sorting(source: Survey, target: TargetFacts) -> Iterator[Finding]:
+    """Decide about collations and the order of text."""
     missing = [
         found
         for found in source.column_collations
@@ -153,7 +161,7 @@ def _sorting(source: Survey, target: TargetFacts) -> Iterator[Finding]:
         )
 
 
-def _superuser_objects(source: Survey) -> Iterator[Finding]:
+def superuser_objects(source: Survey) -> Iterator[Finding]:
     """Refuse what only a superuser may make: the owner loads the archive."""
     if source.superuser_objects:
         yield Finding(

@@ -1,8 +1,9 @@
 -- The server, the locale that a new database gets, and the sizes of the live one and the kept one.
 SELECT COALESCE(pg_catalog.to_jsonb(t) ->> 'datlocale', pg_catalog.to_jsonb(t) ->> 'daticulocale',
     t.datcollate),
-  pg_catalog.string_to_array(pg_catalog.replace(
-    pg_catalog.current_setting('shared_preload_libraries'), ' ', ''), ','),
+  -- Only some roles may see it.
+  (SELECT pg_catalog.string_to_array(pg_catalog.replace(s.setting, ' ', ''), ',')
+    FROM pg_catalog.pg_settings s WHERE s.name = 'shared_preload_libraries'),
   pg_catalog.current_setting('timescaledb.license', true),
   pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8,
   -- Whoever may hold locks: sessions, workers, prepared transactions.

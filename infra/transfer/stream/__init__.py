@@ -1,0 +1,1 @@
+"""The stream: rows straight from one database to another."""

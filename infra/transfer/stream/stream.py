@@ -1,0 +1,280 @@
+"""The stream: rows go straight from one database into another's staging database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.engine.tools import ClientTools, Server
+from infra.errors import SourceLostError, TargetLostError, ToolLostError
+from infra.postgres import client_tools, objects, relations, schema_dump
+from infra.postgres.connection import Connection, connect
+from infra.postgres.objects import DatabaseObject
+from infra.postgres.survey import Survey
+from infra.transfer import align, counting, swap
+from infra.transfer.counting import Snapshot
+from infra.transfer.destination import Staging
+from infra.transfer.export import Source, create_extension
+from infra.transfer.journal import Record
+from infra.transfer.maintenance import Maintenance
+from infra.transfer.progress import Progress
+from infra.transfer.receipt import Receipt
+from infra.transfer.stream import finishing, keys, layouts, ledger
+from infra.transfer.stream.keys import Index, Key
+from infra.transfer.stream.layouts import Layouts
+from infra.transfer.stream.loads import Loads, OutdatedError
+from infra.transfer.stream.options import Options
+from infra.transfer.stream.rows import Rows, Side, columns
+from infra.transfer.stream.schema import Schema
+from infra.transfer.stream.units import divide
+
+# How often in a row nothing at all may arrive before the command gives up, and the pauses between.
+_TRIES = 6
+_LONGEST_PAUSE = 16.0
+# What changes in a source that is only written to; anything else makes it another one.
+_PASSING = frozenset({"last_value", "is_called", "watermark", "chunks", "chunk_ranges"})
+
+
+@dataclass(frozen=True)
+class Way:
+    """How both ends are reached: `pump` servers from a container that sees both."""
+
+    source: Source
+    pump_source: Server
+    pump_target: Server
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Own:
+    """Keys and indexes that the dump's statements do not fit; the indexes by the source's oid."""
+
+    keys: Sequence[Key]
+    indexes: Mapping[int, Index]
+
+    def make(self, connection: Connection, indexes: Iterable[int]) -> None:
+        """Make all but foreign keys."""
+        keys.make(connection, [key for key in self.keys if not key.foreign])
+        keys.make_indexes(connection, [self.indexes[oid] for oid in indexes])
+
+
+class Stream:
+    """One transfer, which goes on after an interruption with what is missing."""
+
+    def __init__(
+        self,
+        way: Way,
+        staging: Staging,
+        tools: ClientTools,
+        survey: Survey,
+        options: Options,
+        *,
+        timescaledb: bool,
+        memory: str | None,
+        progress: Progress,
+    ) -> None:
+        self._way = way
+        self._staging = staging
+        self._tools = tools
+        self._survey = survey
+        self._options = options
+        self._timescaledb = timescaledb
+        self._memory = memory
+        self._progress = progress
+        self._rows: Rows | None = None
+
+    def run(self, maintenance: Maintenance, record: Record) -> Receipt:
+        """Load and verify; return what arrived. The staging database stays when it fails midway.
+
+        Raises SourceError, TargetError, ClientToolError or VerificationError.
+        """
+        with tempfile.TemporaryDirectory(dir=self._way.folder, prefix="stream-") as name:
+            expected = self._patiently(maintenance, record, Path(name))
+        arrived = self._staging.receipt(recode=expected.recoded)
+        expected, found = align.align(expected, arrived, policies=False)
+        self._staging.require(
+            self._staging.compare(expected, found), f"{self._way.source.endpoint}"
+        )
+        record.reach("verified")
+        return found
+
+    def _patiently(self, maintenance: Maintenance, record: Record, folder: Path) -> Receipt:
+        """Try again when a server went away, as long as something arrives in between."""
+        failures, fresh = 0, False
+        while True:
+            self._rows = None
+            try:
+                maintenance.ensure()
+                return self._load(maintenance.connection, record, folder, fresh=fresh)
+            except OutdatedError as change:
+                fresh = True
+                self._progress.stage(f"beginning anew: {change}")
+            except (SourceLostError, TargetLostError, ToolLostError) as error:
+                fresh = False
+                failures = 1 if self._brought() else failures + 1
+                if failures > _TRIES:
+                    raise
+                self._progress.stage(f"trying again: {error.message}")
+                time.sleep(min(_LONGEST_PAUSE, 2.0 ** (failures - 2)))
+
+    def _brought(self) -> bool:
+        return self._rows is not None and self._rows.brought > 0
+
+    def _load(
+        self, maintenance: Connection, record: Record, folder: Path, *, fresh: bool
+    ) -> Receipt:
+        self._progress.stage("reading the source's schema")
+        with counting.snapshot(self._connect_source) as moment:
+            tables = relations.tables(moment.connection)
+            planned = layouts.decide(
+                moment.connection, tables, options=self._options, timescaledb=self._timescaledb
+            )
+            catalog = schema_dump.read_catalog(moment.connection)
+            schema = Schema(self._tools, folder, catalog, self._survey, planned)
+            schema.dump(self._way.source.server, self._way.source.endpoint.database, moment.name)
+            made = [layout.table for layout in planned.by_table.values()]
+            own = Own(keys.read(moment.connection, made), keys.indexes(moment.connection, made))
+            self._prepare(maintenance, record, self._origin(moment), schema, planned, fresh=fresh)
+            with self._staging.connect(as_owner=True, autocommit=True) as connection:
+                receipt = ledger.completed(connection)
+                if receipt is None:
+                    receipt = self._bring(moment, connection, tables, planned)
+        record.reach("rows", staging_oid=record.entry.facts.get("staging_oid"))
+        self._complete(schema, own, planned, receipt)
+        record.reach("indexes")
+        return receipt
+
+    def _origin(self, moment: Snapshot) -> dict[str, Any]:
+        """Describe what is brought: another source, schema or choice is another transfer."""
+        endpoint = self._way.source.endpoint
+        found = [_lasting(item) for item in objects.read(moment.connection)]
+        text = json.dumps(found, sort_keys=True)
+        return {
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "database": endpoint.database,
+            "width": self._options.width,
+            "hypertables": self._options.hypertables,
+            "schema": hashlib.sha256(text.encode()).hexdigest(),
+        }
+
+    def _prepare(
+        self,
+        maintenance: Connection,
+        record: Record,
+        origin: dict[str, Any],
+        schema: Schema,
+        planned: Layouts,
+        *,
+        fresh: bool,
+    ) -> None:
+        """Go on with the staging database that is there, or make one with the source's schema."""
+        staging = self._staging
+        number = swap.oid(maintenance, staging.name)
+        if number is not None and not fresh:
+            with staging.connect(autocommit=True) as connection:
+                if ledger.origin(connection) == origin:
+                    record.reach("schema", staging_oid=number)
+                    return
+        self._progress.stage("making tables and types")
+        number = staging.create(maintenance)
+        record.reach("schema", staging_oid=number)
+        for extension in self._survey.extensions:
+            if extension.name != "timescaledb":
+                with staging.connect(autocommit=True) as connection:
+                    connection.execute(create_extension(extension).encode())
+        if self._timescaledb:
+            # TimescaleDB wants to be the first thing a session does.
+            with staging.connect(autocommit=True) as connection:
+                connection.execute("CREATE EXTENSION timescaledb WITH SCHEMA public")
+        with staging.connect(as_owner=True, autocommit=True) as connection:
+            schema.restore_tables(
+                staging.destination.owner_server,
+                staging.name,
+                strict=_strict(connection),
+                convert=lambda oid: planned.by_table[oid].convert(connection),
+            )
+            ledger.begin(connection, origin)
+
+    def _bring(
+        self,
+        moment: Snapshot,
+        connection: Connection,
+        tables: list[relations.LogicalTable],
+        planned: Layouts,
+    ) -> Receipt:
+        receipt, parts = counting.take_parts(
+            moment,
+            self._connect_source,
+            tables,
+            jobs=self._options.jobs,
+            progress=self._progress,
+        )
+        self._rows = Rows(
+            lambda: self._tools.pump(self._way.pump_source, self._way.pump_target),
+            Side(self._way.source.endpoint.database, moment.connection.info.server_version),
+            Side(self._staging.name, connection.info.server_version),
+            columns(moment.connection, [table.oid for table in tables]),
+            self._progress,
+        )
+        loads = Loads(connection, self._rows, planned, moment.name).missing(divide(tables, parts))
+        self._rows.bring(loads, moment.name, jobs=self._options.jobs)
+        ledger.complete(connection, receipt)
+        return receipt
+
+    def _complete(self, schema: Schema, own: Own, planned: Layouts, receipt: Receipt) -> None:
+        """Make what comes after the rows; what is there already stays as it is."""
+        staging = self._staging
+        server = staging.destination.owner_server
+        with staging.connect(as_owner=True, autocommit=True) as connection:
+            self._progress.stage("making indexes and keys")
+            if self._memory is not None:
+                connection.execute(
+                    "SELECT pg_catalog.set_config('maintenance_work_mem', %s, false)",
+                    [self._memory],
+                )
+            strict = _strict(connection)
+            found = schema.after_rows(schema_dump.read_present(connection))
+            with ThreadPoolExecutor(1) as pool:
+                primary = pool.submit(own.make, connection, found.remade)
+                schema.restore_entries(
+                    found.keys,
+                    server,
+                    staging.name,
+                    strict=strict,
+                    jobs=self._options.jobs,
+                    memory=self._memory,
+                )
+                primary.result()
+            self._progress.stage("making foreign keys, triggers and the rest")
+            schema.restore_entries(
+                found.rest, server, staging.name, strict=strict, jobs=1, memory=self._memory
+            )
+            keys.make(connection, [key for key in own.keys if key.foreign])
+            finishing.set_sequences(connection, receipt)
+            finishing.refresh(connection, receipt)
+            for layout in planned.by_table.values():
+                layout.finish(connection)
+        staging.settle(receipt)
+
+    @contextmanager
+    def _connect_source(self) -> Iterator[Connection]:
+        with connect(self._way.source.endpoint, "source", autocommit=False) as connection:
+            yield connection
+
+
+def _strict(connection: Connection) -> bool:
+    return connection.info.server_version // 10000 >= client_tools.TRANSACTION_TIMEOUT_MAJOR
+
+
+def _lasting(item: DatabaseObject) -> tuple[str, str, Mapping[str, Any]]:
+    kept = {name: value for name, value in item.properties.items() if name not in _PASSING}
+    return item.kind, item.name, kept

@@ -21,6 +21,7 @@ REDIS = "slipway/redis:8"
 PYTHON = "slipway/python:3.13"
 TOOLS = f"slipway/tools:{PG_MAJOR}"
 POSTGRES_15 = "slipway/postgres:15"
+POSTGRES_17 = "slipway/postgres:17"
 
 LABEL = "io.slipway.project=slipway"
 
@@ -78,7 +79,7 @@ STACK_IMAGES = (
     Image(TOOLS, "tools", (("PG_MAJOR", PG_MAJOR),)),
 )
 
-# Servers that only tests start: sources of another major version than the stack's.
+# Servers that only tests start: another major version than the stack's, and one without extensions.
 TEST_IMAGES = (
     Image(
         POSTGRES_15,
@@ -86,6 +87,7 @@ TEST_IMAGES = (
         (("PG_MAJOR", "15"), ("PACKAGES", "postgresql-15")),
         BASE_BOOKWORM,
     ),
+    Image(POSTGRES_17, "postgres", (("PG_MAJOR", "17"), ("PACKAGES", "postgresql-17"))),
 )
 
 ALL_TAGS = tuple(image.tag for image in (*STACK_IMAGES, *TEST_IMAGES))

@@ -84,6 +84,7 @@ def schema_dump(*, database: str, snapshot: str) -> list[str]:
         "--lock-wait-timeout=60s",
         "--exclude-schema=_timescaledb_*",
         "--exclude-schema=slipway_partitions",
+        "--exclude-schema=slipway_stream",
         f"--dbname={_conninfo(database)}",
     ]
 

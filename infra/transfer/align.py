@@ -18,7 +18,7 @@ from infra.transfer.receipt import Receipt, TableReceipt
 HYPERTABLE, PARTITIONED = "hypertable", "partitioned table"
 
 # Schemas of Slipway's own: the maintenance of partitions, and the notes of a load.
-_OWN = frozenset({"slipway_partitions", "slipway_stream"})
+OWN = frozenset({"slipway_partitions", "slipway_stream"})
 # What a table is stored as, which is not the same for the two kinds.
 _STORAGE = frozenset({"kind", "partition_key", "options", "persistence", "replica_identity"})
 # TimescaleDB decides about chunks: an empty one, or a compressed one, is not made anew.
@@ -38,7 +38,7 @@ def align(expected: Receipt, found: Receipt, *, policies: bool) -> tuple[Receipt
 
     def one(receipt: Receipt) -> Receipt:
         tables = tuple(
-            _table(table, converted) for table in receipt.tables if table.schema not in _OWN
+            _table(table, converted) for table in receipt.tables if table.schema not in OWN
         )
         objects = _objects(receipt, converted, policies=policies, extension=extension)
         return replace(receipt, tables=tables, objects=tuple(objects))
@@ -100,7 +100,7 @@ def _is_own(item: DatabaseObject) -> bool:
     properties = item.properties
     on = str(properties.get("object", ""))
     table = item.name.rpartition(" on ")[2]
-    return any(names.parts(name)[:1] and names.parts(name)[0] in _OWN for name in (on, table))
+    return any(names.parts(name)[:1] and names.parts(name)[0] in OWN for name in (on, table))
 
 
 def _without(item: DatabaseObject, aspects: frozenset[str]) -> DatabaseObject:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from infra.errors import (
 )
 from infra.process import SubprocessRunner
 from infra.settings import Images
+from tests.fixtures.checkout import ROOT
 from tests.fixtures.servers import Server
 
 AWKWARD = [
@@ -182,7 +185,7 @@ def test_names_mean_nothing_to_shell_and_psql(databases: Server, pump: Pump) -> 
     ("source", "state"),
     [
         (End(SOURCE, "COPY missing TO STDOUT"), "42P01"),
-        (select("SELECT i, 1 / (1500000 - i) FROM generate_series(8, 2000000) i"), "22012"),
+        (select("SELECT i, 1 / (300000 - i) FROM generate_series(8, 400000) i"), "22012"),
         (select("SELECT 1, 'x'", "; SELECT 'x'::int"), "22P02"),
         # A whole number of pipes and of rows has gone when it fails.
         (
@@ -349,7 +352,7 @@ def test_many_copies_leave_nothing_behind_and_the_block_no_container(
 ) -> None:
     before = {container.id for container in containers(docker_client)}
     temporary = End(TARGET, "CREATE TEMP TABLE mine (a int, b text); COPY mine FROM STDIN")
-    count = "ls -d /proc/[0-9]* /proc/[0-9]*/fd/* /tmp/* /tmp/*/* | wc -l"
+    count = "ls -d /proc/[0-9]* /proc/[0-9]*/fd/* /tmp/* /tmp/*/* 2>/dev/null | wc -l"
 
     with client_tools.pump(access, access) as made:
         made.copy(select("SELECT 1, 'x'"), temporary)
@@ -367,22 +370,45 @@ def test_many_copies_leave_nothing_behind_and_the_block_no_container(
     assert {container.id for container in containers(docker_client)} <= before
 
 
-def test_the_container_goes_when_its_command_is_killed(
-    databases: Server,
-    docker_client: docker.DockerClient,
-    client_tools: ClientTools,
-    access: tools.Server,
+def test_a_command_killed_in_the_middle_leaves_no_container_and_no_row(
+    databases: Server, docker_client: docker.DockerClient, images: Images
 ) -> None:
     before = {container.id for container in containers(docker_client)}
-    made = client_tools.pump(access, access)
-    with held(databases, SOURCE, "held"), in_progress(made, select("SELECT * FROM held")) as errors:
-        wait_for(lambda: backends(databases, SOURCE))
-        conversation = made._conversation  # noqa: SLF001 - what a killed command leaves is its pipe
-        assert conversation is not None
-        stdin = conversation._process.stdin  # noqa: SLF001 - as above
-        assert stdin is not None
-        stdin.close()
-        wait_for(lambda: errors)
+    words = [images.tools, str(databases.port), SOURCE, TARGET]
 
-    assert [type(error) for error in errors] == [ToolLostError]
-    assert {container.id for container in containers(docker_client)} <= before
+    with held(databases, SOURCE, "held"):
+        with subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *words],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            text=True,
+        ) as command:
+            assert command.stdin is not None
+            command.stdin.write(f"{databases.password}\n")
+            command.stdin.flush()
+            wait_for(lambda: backends(databases, SOURCE))
+            command.kill()
+        wait_for(lambda: {container.id for container in containers(docker_client)} <= before)
+
+    wait_for(lambda: not backends(databases, TARGET))
+    assert rows(databases) == 0
+
+
+COMMAND = """
+import sys
+from backend.config import Secret
+from infra.engine.client import Engine
+from infra.engine.pump import End
+from infra.engine.tools import ClientTools, Server
+from infra.process import SubprocessRunner
+
+image, port, source, target = sys.argv[1:]
+password = Secret(sys.stdin.readline()[:-1])
+server = Server("host", "127.0.0.1", int(port), "postgres", "prefer", password)
+runner = SubprocessRunner()
+with ClientTools(runner, Engine(runner), image).pump(server, server) as pump:
+    pump.copy(
+        End(source, "COPY (SELECT 10, 'x' UNION ALL SELECT * FROM held) TO STDOUT"),
+        End(target, "COPY t FROM STDIN"),
+    )
+"""

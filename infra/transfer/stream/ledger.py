@@ -40,10 +40,8 @@ def origin(connection: Connection) -> dict[str, Any] | None:
     """Return what the ledger was begun with; None where there is none."""
     if not inventory.exists(connection, "slipway_stream.origin"):
         return None
-    found: dict[str, Any] = inventory.query(connection, "SELECT value FROM slipway_stream.origin")[
-        0
-    ][0]
-    return found
+    rows = inventory.query(connection, "SELECT value FROM slipway_stream.origin")
+    return rows[0][0] if rows else None
 
 
 def noted(connection: Connection) -> dict[str, tuple[int, int]]:

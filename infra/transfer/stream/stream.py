@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,8 @@ class Stream:
     ) -> Receipt:
         self._progress.stage("reading the source's schema")
         with counting.snapshot(self._connect_source) as moment:
-            tables = relations.tables(moment.connection)
+            found = relations.tables(moment.connection)
+            tables = [table for table in found if table.schema not in align.OWN]
             planned = layouts.decide(
                 moment.connection, tables, options=self._options, timescaledb=self._timescaledb
             )

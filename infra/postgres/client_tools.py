@@ -30,6 +30,13 @@ _SETVAL = re.compile(
     r"^SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);$", re.MULTILINE
 )
 
+_LOST = re.compile(
+    r"server closed the connection|could not (?:receive|send) data|no connection to the server"
+    r"|SSL connection has been closed|SSL SYSCALL error|terminating connection due to"
+    r"|connection to server .* failed: (?:Connection|timeout|server closed|could not"
+    r"|FATAL:  the database system is)"
+)
+
 # pg_restore of 17 and newer sets this on every connection; older servers do not know it.
 UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
 TRANSACTION_TIMEOUT_MAJOR = 17
@@ -194,6 +201,11 @@ def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bo
     post = argv("post-data", "objects.list", jobs)
     stages.append(Stage(post, "indexes", "making indexes and constraints"))
     return stages
+
+
+def lost_connection(stderr: str) -> bool:
+    """Tell from libpq's own words, which are English here, that the server went away."""
+    return _LOST.search(stderr) is not None
 
 
 def unexpected_errors(stderr: str) -> list[str]:

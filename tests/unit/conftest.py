@@ -13,7 +13,7 @@ from backend import envfile
 from infra import settings
 from infra.engine.client import Engine, Service
 from infra.postgres.objects import DatabaseObject
-from infra.process import Completed, LineSink
+from infra.process import Completed, Conversation, LineSink
 from infra.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -72,6 +72,9 @@ class RecordingRunner:
 
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
         raise AssertionError((list(producer), list(consumer)))
+
+    def converse(self, argv: Sequence[str]) -> Conversation:
+        raise AssertionError(list(argv))
 
     def assert_done(self) -> None:
         """Fail when an announced command was not run."""

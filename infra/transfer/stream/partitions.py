@@ -114,8 +114,8 @@ class AsPartitions:
             connection,
             "SELECT DISTINCT g::pg_catalog.text, (g + %s::pg_catalog.interval)::pg_catalog.text "
             "FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.timestamptz[]), "
-            "pg_catalog.unnest(%s::pg_catalog.timestamptz[])) b (lower, upper), pg_catalog.generate_series("
-            "pg_catalog.date_trunc(%s, b.lower AT TIME ZONE 'UTC'), "
+            "pg_catalog.unnest(%s::pg_catalog.timestamptz[])) b (lower, upper), "
+            "pg_catalog.generate_series(pg_catalog.date_trunc(%s, b.lower AT TIME ZONE 'UTC'), "
             "b.upper AT TIME ZONE 'UTC' - interval '1 microsecond', %s::pg_catalog.interval) g",
             _WIDTHS[self._width],
             [b.lower for b in closed],

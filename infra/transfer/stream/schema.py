@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from infra.engine.tools import ClientTools, Server
+from infra.errors import SourceLostError, TargetLostError
 from infra.postgres import client_tools
 from infra.postgres.schema_dump import Catalog, PostData, post_data, pre_data
 from infra.postgres.survey import Survey
@@ -14,6 +15,7 @@ from infra.transfer.restore import require
 from infra.transfer.stream.layouts import Layouts
 
 _LIST = "entries.list"
+_LOST_HINT = "Run the same command again: it goes on with what is missing."
 
 
 class Schema:
@@ -31,7 +33,10 @@ class Schema:
     def dump(self, server: Server, database: str, snapshot: str) -> None:
         """Dump in the given snapshot; ClientToolError where pg_dump fails."""
         command = client_tools.schema_dump(database=database, snapshot=snapshot)
-        checked(self._tools.run(command, mount=self._folder, server=server))
+        answer = self._tools.run(command, mount=self._folder, server=server)
+        if not answer.ok and client_tools.lost_connection(answer.stderr):
+            raise SourceLostError("the source went away while its schema was dumped", _LOST_HINT)
+        checked(answer)
 
     def restore_tables(
         self, server: Server, database: str, *, strict: bool, convert: Callable[[int], None]
@@ -111,4 +116,6 @@ class Schema:
         if memory is not None:
             command = ("env", f"PGOPTIONS=-c maintenance_work_mem={memory}", *command)
         answer = self._tools.run(command, mount=self._folder, server=server)
+        if not answer.ok and client_tools.lost_connection(answer.stderr):
+            raise TargetLostError("the target went away while objects were made", _LOST_HINT)
         require(answer, strict=strict, doing=f"making the {section.replace('-', ' ')} objects")

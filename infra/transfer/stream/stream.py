@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.engine.tools import ClientTools, Server
 from infra.errors import SourceLostError, TargetLostError, ToolLostError
-from infra.postgres import client_tools, objects, relations, schema_dump
+from infra.postgres import client_tools, digest, objects, relations, schema_dump
 from infra.postgres.connection import Connection, connect
 from infra.postgres.objects import DatabaseObject
 from infra.postgres.survey import Survey
@@ -144,7 +144,7 @@ class Stream:
             made = [layout.table for layout in planned.by_table.values()]
             own = Own(keys.read(moment.connection, made), keys.indexes(moment.connection, made))
             self._prepare(maintenance, record, self._origin(moment), schema, planned, fresh=fresh)
-            with self._staging.connect(as_owner=True, autocommit=True) as connection:
+            with self._owned() as connection:
                 receipt = ledger.completed(connection)
                 if receipt is None:
                     receipt = self._bring(moment, connection, tables, planned)
@@ -196,7 +196,7 @@ class Stream:
             # TimescaleDB wants to be the first thing a session does.
             with staging.connect(autocommit=True) as connection:
                 connection.execute("CREATE EXTENSION timescaledb WITH SCHEMA public")
-        with staging.connect(as_owner=True, autocommit=True) as connection:
+        with self._owned() as connection:
             schema.restore_tables(
                 staging.destination.owner_server,
                 staging.name,
@@ -235,7 +235,7 @@ class Stream:
         """Make what comes after the rows; what is there already stays as it is."""
         staging = self._staging
         server = staging.destination.owner_server
-        with staging.connect(as_owner=True, autocommit=True) as connection:
+        with self._owned() as connection:
             self._progress.stage("making indexes and keys")
             if self._memory is not None:
                 connection.execute(
@@ -265,6 +265,13 @@ class Stream:
             for layout in planned.by_table.values():
                 layout.finish(connection)
         staging.settle(receipt)
+
+    @contextmanager
+    def _owned(self) -> Iterator[Connection]:
+        """Connect to the staging database as its owner; texts are those of a receipt."""
+        with self._staging.connect(as_owner=True, autocommit=True) as connection:
+            digest.pin(connection)
+            yield connection
 
     @contextmanager
     def _connect_source(self) -> Iterator[Connection]:

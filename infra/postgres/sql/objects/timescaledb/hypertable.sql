@@ -10,7 +10,8 @@ SELECT c.name,
           'interval', COALESCE(
             d.time_interval::pg_catalog.text, d.integer_interval::pg_catalog.text
           ),
-          'partitions', d.num_partitions
+          'partitions', d.num_partitions,
+          'now', d.integer_now_func
         )
         ORDER BY d.dimension_number
       )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 import docker
 import pytest
+from docker.errors import NotFound
 from docker.models.containers import Container
 from psycopg import sql
 
@@ -108,7 +110,7 @@ def rows(server: Server) -> int:
 
 
 def containers(client: docker.DockerClient) -> list[Container]:
-    return client.containers.list(all=True, filters={"label": TOOL_LABEL})
+    return client.containers.list(all=True, filters={"label": f"{TOOL_LABEL}={os.getpid()}"})
 
 
 @contextmanager
@@ -350,13 +352,12 @@ def test_a_pump_that_waits_for_a_lock_can_be_stopped(
 def test_many_copies_leave_nothing_behind_and_the_block_no_container(
     docker_client: docker.DockerClient, client_tools: ClientTools, access: tools.Server
 ) -> None:
-    before = {container.id for container in containers(docker_client)}
     temporary = End(TARGET, "CREATE TEMP TABLE mine (a int, b text); COPY mine FROM STDIN")
     count = "ls -d /proc/[0-9]* /proc/[0-9]*/fd/* /tmp/* /tmp/*/* 2>/dev/null | wc -l"
 
     with client_tools.pump(access, access) as made:
         made.copy(select("SELECT 1, 'x'"), temporary)
-        (own,) = [found for found in containers(docker_client) if found.id not in before]
+        own = docker_client.containers.get(made._name)  # noqa: SLF001 - others may run here too
         first = own.exec_run(["sh", "-c", count]).output
         for number in range(300):
             with suppress(SourceError, TargetError):
@@ -367,13 +368,13 @@ def test_many_copies_leave_nothing_behind_and_the_block_no_container(
                 )
         assert own.exec_run(["sh", "-c", count]).output == first
 
-    assert {container.id for container in containers(docker_client)} <= before
+    with pytest.raises(NotFound):
+        own.reload()
 
 
 def test_a_command_killed_in_the_middle_leaves_no_container_and_no_row(
     databases: Server, docker_client: docker.DockerClient, images: Images
 ) -> None:
-    before = {container.id for container in containers(docker_client)}
     words = [images.tools, str(databases.port), SOURCE, TARGET]
 
     with held(databases, SOURCE, "held"):
@@ -388,7 +389,8 @@ def test_a_command_killed_in_the_middle_leaves_no_container_and_no_row(
             command.stdin.flush()
             wait_for(lambda: backends(databases, SOURCE))
             command.kill()
-        wait_for(lambda: {container.id for container in containers(docker_client)} <= before)
+        mine = f"{TOOL_LABEL}={command.pid}"
+        wait_for(lambda: not docker_client.containers.list(all=True, filters={"label": mine}))
 
     wait_for(lambda: not backends(databases, TARGET))
     assert rows(databases) == 0

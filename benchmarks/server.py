@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,9 @@ _START_SECONDS = 60
 
 
 @contextmanager
-def server(engine: Engine, image: str) -> Iterator[Endpoint]:
+def server(
+    engine: Engine, image: str, command: Sequence[str] = _COMMAND
+) -> Iterator[Endpoint]:
     """Start a server with the image's own settings and remove it however this ends."""
     password = Secret(secrets.token_urlsafe(12))
     # No host port is named, so Docker chooses a free one; the stubs know only full pairs.
@@ -31,7 +33,7 @@ def server(engine: Engine, image: str) -> Iterator[Endpoint]:
     try:
         container = engine.client.containers.create(
             image,
-            _COMMAND,
+            list(command),
             environment={"POSTGRES_PASSWORD": password.reveal()},
             labels=_LABELS,
             ports=ports,

@@ -30,14 +30,18 @@ copy() {
   tail -c 8192 <source.log >source.end & source_log=$!
   tail -c 8192 <target.log >target.end & target_log=$!
 
-  # The target holds `alive` open as long as it lives.
+  # All ends are opened here, so that nobody waits for one who dies before opening his: 3 and 4 of
+  # `rows`, 5 and 6 of `alive`, which the target keeps open as long as it lives.
+  exec 7>source.log 8>target.log
+  exec 9<>rows 3>rows 4<rows 9<>alive 5>alive 6<alive 9>&-
   PGPASSWORD=$target_password psql $options --dbname="$3" \
     --command="$4" --command="$commit_gate" --command=COMMIT \
-    <rows 4>alive 2>target.log >/dev/null & target=$!
-  exec 3>rows
+    <&4 2>&8 >/dev/null 3>&- & target=$!
   PGPASSWORD=$source_password psql $options --dbname="$1" --command="$2" \
-    </dev/null 2>source.log >&3 3>&- & source=$!
-  { read -r _; kill -9 $source; } <alive 3>&- & watcher=$!
+    </dev/null 2>&7 >&3 4<&- 5>&- & source=$!
+  exec 4<&- 5>&- 7>&- 8>&-
+  { read -r _; kill -9 $source; } <&6 3>&- & watcher=$!
+  exec 6<&-
 
   wait $source; source_code=$?
   kill -9 $watcher

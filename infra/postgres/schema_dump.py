@@ -120,19 +120,23 @@ def pre_data(
 ) -> tuple[Step, ...]:
     """Cut the entries after each converted table; the last step converts nothing.
 
-    The defaults of such a table and the sequences they need come before the cut: a dump sets them
+    One that is left out as well is cut at, so that something else can be made in its place. The
+    defaults of such a table and the sequences they need come before the cut: a dump sets them
     with ONLY, which no hypertable takes.
     """
     choice = _Choice(catalog, converted, absorbed, left_out)
-    kept = list(choice.kept(entries(table_of_contents)))
+    listed = entries(table_of_contents)
+    kept = list(choice.kept(listed))
+    restored = set(kept)
     early = _early_defaults(kept, catalog, converted)
     moved = {entry for group in early.values() for entry in group}
     steps: list[Step] = []
     lines: list[str] = []
-    for entry in kept:
+    for entry in listed:
         if entry in moved:
             continue
-        lines.append(entry.line)
+        if entry in restored:
+            lines.append(entry.line)
         if entry.catalog == RELATIONS and entry.oid in converted:
             lines += (other.line for other in early[entry.oid])
             steps.append(Step(tuple(lines), entry.oid))

@@ -6,7 +6,7 @@ and rights are compared as ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,13 @@ from infra.postgres.objects import DatabaseObject
 from infra.transfer.landing import belongs_to
 from infra.transfer.receipt import Receipt, TableReceipt
 
+# Schema and name.
+Name = tuple[str, str]
+
 HYPERTABLE, PARTITIONED = "hypertable", "partitioned table"
+AGGREGATE = "continuous aggregate"
+# What the name of an aggregate ends with where its rows lie in a table.
+STORED = "_materialized"
 
 # Schemas of Slipway's own: the maintenance of partitions, and the notes of a load.
 OWN = frozenset({"slipway_partitions", "slipway_stream"})
@@ -34,16 +40,50 @@ def align(expected: Receipt, found: Receipt, *, policies: bool) -> tuple[Receipt
         for table in expected.tables
         if {table.kind, kinds.get((table.schema, table.name))} == {HYPERTABLE, PARTITIONED}
     }
-    extension = _versions(expected) == _versions(found) if not converted else False
+    stored = _stored(expected, found) | _stored(found, expected)
+    extension = not converted and not stored and _versions(expected) == _versions(found)
 
     def one(receipt: Receipt) -> Receipt:
-        tables = tuple(
-            _table(table, converted) for table in receipt.tables if table.schema not in OWN
+        tables = (
+            _table(table, converted, stored) for table in receipt.tables if table.schema not in OWN
         )
-        objects = _objects(receipt, converted, policies=policies, extension=extension)
-        return replace(receipt, tables=tables, objects=tuple(objects))
+        left = _without_stored(receipt.objects, stored)
+        objects = _objects(left, converted, policies=policies, extension=extension)
+        return replace(receipt, tables=_ordered(tables), objects=tuple(objects))
 
     return one(expected), one(found)
+
+
+def _stored(one: Receipt, other: Receipt) -> set[Name]:
+    """Name the aggregates of one side whose rows lie in a table of the other."""
+    names_there = {(table.schema, table.name) for table in other.tables}
+    return {
+        (table.schema, table.name)
+        for table in one.tables
+        if table.kind == AGGREGATE and (table.schema, table.name + STORED) in names_there
+    }
+
+
+def _ordered(tables: Iterable[TableReceipt]) -> tuple[TableReceipt, ...]:
+    return tuple(sorted(tables, key=lambda table: (table.schema, table.name)))
+
+
+def _without_stored(
+    found: Iterable[DatabaseObject], stored: set[Name]
+) -> tuple[DatabaseObject, ...]:
+    """Leave out aggregates, the tables in their place, and the views that show these."""
+    found = tuple(found)
+    behind = {(schema, name + STORED) for schema, name in stored}
+    printed = {
+        item.name for item in found if item.kind == "table" and names.parts(item.name) in behind
+    }
+    return tuple(
+        item
+        for item in found
+        if not (item.kind in {AGGREGATE, "view"} and names.parts(item.name) in stored)
+        and not belongs_to(item, printed)
+        and not (item.kind == "index" and objects.indexed(item.properties["definition"]) in printed)
+    )
 
 
 def _versions(receipt: Receipt) -> list[Any]:
@@ -54,17 +94,20 @@ def _versions(receipt: Receipt) -> list[Any]:
     ]
 
 
-def _table(table: TableReceipt, converted: set[tuple[str, str]]) -> TableReceipt:
-    if (table.schema, table.name) not in converted:
-        return table
-    return replace(table, kind="table", parts=())
+def _table(table: TableReceipt, converted: set[Name], stored: set[Name]) -> TableReceipt:
+    name = table.name.removesuffix(STORED)
+    if name != table.name and (table.schema, name) in stored:
+        return replace(table, name=name, kind="table", parts=())
+    if (table.schema, table.name) in converted | stored:
+        return replace(table, kind="table", parts=())
+    return table
 
 
 def _objects(
-    receipt: Receipt, converted: set[tuple[str, str]], *, policies: bool, extension: bool
+    found: Sequence[DatabaseObject], converted: set[Name], *, policies: bool, extension: bool
 ) -> Iterator[DatabaseObject]:
-    partitions = _partitions(receipt, converted)
-    for item in receipt.objects:
+    partitions = _partitions(found, converted)
+    for item in found:
         whole = names.parts(item.name)
         if _is_own(item) or belongs_to(item, partitions):
             continue
@@ -86,12 +129,13 @@ def _objects(
             yield item
 
 
-def _partitions(receipt: Receipt, converted: set[tuple[str, str]]) -> set[str]:
+def _partitions(found: Sequence[DatabaseObject], converted: set[Name]) -> set[str]:
     """Name the partitions of the tables, as they are printed."""
     return {
         item.name
-        for item in receipt.of_kind("table")
-        if item.properties["partition_bound"] is not None
+        for item in found
+        if item.kind == "table"
+        and item.properties["partition_bound"] is not None
         and any(names.parts(parent) in converted for parent in item.properties["inherits"] or ())
     }
 

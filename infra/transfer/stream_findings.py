@@ -9,6 +9,7 @@ from infra.postgres.hypertables import Hypertables
 from infra.postgres.inventory import Extension
 from infra.postgres.survey import Survey
 from infra.postgres.target import TargetFacts
+from infra.transfer.align import STORED
 from infra.transfer.findings import Finding, listed
 from infra.transfer.source_findings import counted
 from infra.transfer.target_findings import (
@@ -25,7 +26,8 @@ class Tables:
     """What the stream does with tables that are not ordinary ones.
 
     `timescaledb` says whether the target will have it, `impossible` why a table cannot be made
-    anew; `uncompressed` is in bytes; `restarts` says that the load is worth a server's restart.
+    anew, `aggregates` how each continuous aggregate is refreshed; `uncompressed` is in bytes;
+    `restarts` says that the load is worth a server's restart.
     """
 
     timescaledb: bool
@@ -34,6 +36,7 @@ class Tables:
     width: str
     impossible: Mapping[str, str]
     unvalidated: tuple[str, ...]
+    aggregates: Mapping[str, str]
     uncompressed: int
     restarts: bool
 
@@ -95,15 +98,22 @@ def _extension(extension: Extension, target: TargetFacts, tables: Tables) -> Ite
 
 
 def _timescaledb(found: Hypertables, tables: Tables) -> Iterator[Finding]:
-    if found.continuous_aggregates:
+    if found.old_continuous_aggregates:
+        yield Finding(
+            "old continuous aggregates",
+            "refused",
+            f"continuous aggregates {listed(found.old_continuous_aggregates)} keep no rows that "
+            "could be read elsewhere",
+            f"Run `CALL {found.schema}.cagg_migrate(…)` for each on the source.",
+            found.old_continuous_aggregates,
+        )
+    for name, refresh in tables.aggregates.items():
         yield Finding(
             "continuous aggregates",
-            "refused",
-            "the stream does not carry continuous aggregates: "
-            f"{listed(found.continuous_aggregates)}",
-            "Drop them on the source and make them anew on the target, or use `invoke "
-            "export-local` and `invoke restore` where the target has the same TimescaleDB.",
-            found.continuous_aggregates,
+            "adapted",
+            f"the stored rows of {name} go into a table, {name}{STORED}, that a view of the old "
+            f"name shows; nothing refreshes it but `{refresh}`",
+            names=(name,),
         )
     if found.compressed:
         yield Finding(

@@ -11,7 +11,15 @@ from infra.engine import images as built
 from infra.process import SubprocessRunner
 from infra.settings import Images
 from tests.fixtures.checkout import ROOT, Checkout, running
-from tests.fixtures.servers import LITTLE, Server, chinook, load_ticks, start_server
+from tests.fixtures.servers import (
+    LITTLE,
+    Server,
+    chinook,
+    hosted_settings,
+    load_ticks,
+    start_hosted,
+    start_server,
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +48,19 @@ def stack(
     """Start the stack with `invoke up`; its source is the old install."""
     with running(tmp_path_factory.mktemp("checkout"), images, **source.settings) as checkout:
         yield checkout
+
+
+@pytest.fixture(scope="module")
+def neon(docker_client: docker.DockerClient, stack: Checkout) -> Iterator[Server]:
+    """Start a hosted PostgreSQL without TimescaleDB, and make it the stack's target `neon`."""
+    before = {name: value for name, value in stack.values.items() if name.startswith("NEON_")}
+    server = start_hosted(docker_client)
+    try:
+        stack.set(**hosted_settings(server))
+        yield server
+    finally:
+        stack.set(**before)
+        server.container.remove(force=True, v=True)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from infra.postgres import inventory
 from infra.postgres.connection import Connection
 from infra.postgres.relations import LogicalTable
-from infra.transfer.stream import keys, layouts
+from infra.transfer.stream import aggregates, keys, layouts
 from infra.transfer.stream.options import Options
 from infra.transfer.stream_findings import Tables
 
@@ -37,6 +37,8 @@ def read(
         problem = ranged[table.oid].problem
         if problem:
             impossible[str(table)] = problem
+    stored = aggregates.read(connection)
+    impossible |= {f"{a.schema}.{a.name}": a.problem for a in stored.values() if a.problem}
     to_partitions = [] if timescaledb else hypertables
     return Tables(
         timescaledb=timescaledb,
@@ -49,6 +51,7 @@ def read(
             for key in keys.read(connection, to_partitions)
             if key.foreign and key.definition.endswith(" NOT VALID")
         ),
+        aggregates={f"{a.schema}.{a.name}": a.refresh for a in stored.values()},
         uncompressed=_uncompressed(connection),
         restarts=restarts,
     )

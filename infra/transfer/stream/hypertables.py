@@ -45,6 +45,7 @@ class AsHypertable:
         self, table: LogicalTable, dimensions: Sequence[Dimension], *, partitioned: bool = False
     ) -> None:
         self.table = table
+        self.root = sql.Identifier(table.schema, table.name)
         self._dimensions = dimensions
         self._partitioned = partitioned
 
@@ -55,7 +56,7 @@ class AsHypertable:
 
     def convert(self, connection: Connection) -> None:
         """Make the hypertable without indexes, which come after the rows."""
-        name = sql.Identifier(self.table.schema, self.table.name)
+        name = self.root
         if self._partitioned:
             remake(connection, self.table, sql.SQL(""))
         first, *others = self._dimensions
@@ -88,7 +89,7 @@ class AsHypertable:
                 connection.execute(
                     sql.SQL("SELECT {}({}, {}, replace_if_exists => true)").format(
                         sql.Identifier(_schema(connection), "set_integer_now_func"),
-                        sql.Literal(sql.Identifier(self.table.schema, self.table.name).as_string()),
+                        sql.Literal(self.root.as_string()),
                         sql.Literal(dimension.now),
                     )
                 )

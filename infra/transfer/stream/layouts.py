@@ -11,6 +11,8 @@ from psycopg import sql
 from infra.postgres import inventory
 from infra.postgres.connection import Connection
 from infra.postgres.relations import LogicalTable
+from infra.transfer.stream import aggregates
+from infra.transfer.stream.aggregates import AsTable
 from infra.transfer.stream.hypertables import AsHypertable, Dimension
 from infra.transfer.stream.options import Options
 from infra.transfer.stream.partitions import AsPartitions, Bounds
@@ -20,6 +22,7 @@ class Layout(Protocol):
     """A table that is made anew at the target before its rows come."""
 
     table: LogicalTable
+    root: sql.Identifier
 
     def convert(self, connection: Connection) -> None:
         """Turn the empty table, as the source's dump made it, into what it is to be."""
@@ -36,10 +39,24 @@ class Layout(Protocol):
 
 @dataclass(frozen=True)
 class Layouts:
-    """The layouts by the source's oids; `absorbed` are partitions that are no tables any more."""
+    """The layouts by the source's oids; `absorbed` are partitions that are no tables any more.
+
+    `views` gives by the oids of continuous aggregates' views what is made in their place.
+    """
 
     by_table: Mapping[int, Layout]
     absorbed: frozenset[int]
+    views: Mapping[int, Layout]
+
+    @property
+    def converted(self) -> list[LogicalTable]:
+        """Return the tables that the dump makes first."""
+        views = self.views.values()
+        return [found.table for found in self.by_table.values() if found not in views]
+
+    def at(self, oid: int) -> Layout:
+        """Return the layout of a table or of an aggregate's view."""
+        return self.views[oid] if oid in self.views else self.by_table[oid]
 
 
 @dataclass(frozen=True)
@@ -75,10 +92,14 @@ def decide(
     ranged = partitioned(connection) if options.hypertables and timescaledb else {}
     layouts: dict[int, Layout] = {}
     absorbed: set[int] = set()
+    views: dict[int, Layout] = {}
     bounds = _bounds(connection) if known else {}
+    stored = aggregates.read(connection)
     for table in tables:
         name = (table.schema, table.name)
-        if table.kind == "hypertable" and timescaledb:
+        if name in stored:
+            layouts[table.oid] = views[stored[name].view] = AsTable(table, stored[name])
+        elif table.kind == "hypertable" and timescaledb:
             layouts[table.oid] = AsHypertable(table, known[name])
         elif table.kind == "hypertable":
             layouts[table.oid] = AsPartitions(table, known[name][0], bounds.get(name, {}), options)
@@ -86,7 +107,7 @@ def decide(
             found = ranged[table.oid]
             layouts[table.oid] = AsHypertable(table, (_dimension(found),), partitioned=True)
             absorbed |= set(found.partitions)
-    return Layouts(layouts, frozenset(absorbed))
+    return Layouts(layouts, frozenset(absorbed), views)
 
 
 def dimensions(connection: Connection) -> dict[tuple[str, str], tuple[Dimension, ...]]:

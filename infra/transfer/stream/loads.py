@@ -44,13 +44,13 @@ class Loads:
 
     def _table(self, units: list[Unit]) -> list[Load]:
         table = units[0].table
-        root = sql.Identifier(table.schema, table.name)
         layout = self._layouts.by_table.get(table.oid)
+        root = layout.root if layout else sql.Identifier(table.schema, table.name)
         if layout is None:
             places = {unit.label: _own_place(unit) for unit in units}
             loads = self._loads(units, {key: place for key, place in places.items() if place}, root)
         else:
-            loads = self._loads(units, self._places(layout, units, root), root)
+            loads = self._loads(units, self._places(layout, units), root)
         stale = [load for load in loads if not load.alone and load.unit.key in self._noted]
         if stale:
             # Nobody can tell which of the table's rows were those.
@@ -71,9 +71,7 @@ class Loads:
         known = self._noted.get(unit.key)
         return unit.rows > 0 if known is None else known != (unit.rows, unit.digest)
 
-    def _places(
-        self, layout: Layout, units: Sequence[Unit], root: sql.Identifier
-    ) -> Mapping[str, sql.Identifier]:
+    def _places(self, layout: Layout, units: Sequence[Unit]) -> Mapping[str, sql.Identifier]:
         places = layout.places(self._connection)
         if not (isinstance(layout, AsHypertable) and layout.seeded):
             return places
@@ -85,7 +83,7 @@ class Loads:
         batch = max(1, min(_BATCH, _STATEMENT // width))
         for start in range(0, len(unmade), batch):
             self._rows.seed(
-                [Load(unit, root, alone=False) for unit in unmade[start : start + batch]],
+                [Load(unit, layout.root, alone=False) for unit in unmade[start : start + batch]],
                 self._snapshot,
             )
         places = layout.places(self._connection)
@@ -94,7 +92,7 @@ class Loads:
         if noted:
             raise OutdatedError(f"the chunks of {layout.table} have other ranges now")
         # The interval has changed since: the hypertable finds the chunks for the rows by itself.
-        self._connection.execute(sql.SQL("TRUNCATE {}").format(root))
+        self._connection.execute(sql.SQL("TRUNCATE {}").format(layout.root))
         return {}
 
 

@@ -41,13 +41,10 @@ class AsPartitions:
         options: Options,
     ) -> None:
         self.table = table
+        self.root = sql.Identifier(table.schema, table.name)
         self._dimension = dimension
         self._bounds = bounds
         self._width = options.width
-
-    @property
-    def _name(self) -> sql.Identifier:
-        return sql.Identifier(self.table.schema, self.table.name)
 
     def convert(self, connection: Connection) -> None:
         """Make the partitioned table, and let the maintenance function know of it."""
@@ -61,11 +58,11 @@ class AsPartitions:
         connection.execute(
             "SELECT slipway_partitions.manage(%s::pg_catalog.regclass, %s, "
             "%s::pg_catalog.interval, %s::pg_catalog.int8)",
-            [self._name.as_string(), self._dimension.column, interval, step],
+            [self.root.as_string(), self._dimension.column, interval, step],
         )
         connection.execute(
             "SELECT slipway_partitions.add_default(%s::pg_catalog.regclass)",
-            [self._name.as_string()],
+            [self.root.as_string()],
         )
 
     def finish(self, connection: Connection) -> None:
@@ -87,7 +84,7 @@ class AsPartitions:
                 "FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]), "
                 "pg_catalog.unnest(%s::pg_catalog.text[]), "
                 "pg_catalog.unnest(%s::pg_catalog.text[])) w (label, lower, upper)",
-                self._name.as_string(),
+                self.root.as_string(),
                 batch,
                 [wanted[label].lower for label in batch],
                 [wanted[label].upper for label in batch],

@@ -8,7 +8,7 @@ from pathlib import Path
 from infra.engine.tools import ClientTools, Server
 from infra.errors import SourceLostError, TargetLostError
 from infra.postgres import client_tools
-from infra.postgres.schema_dump import Catalog, PostData, post_data, pre_data
+from infra.postgres.schema_dump import RELATIONS, Catalog, PostData, post_data, pre_data
 from infra.postgres.survey import Survey
 from infra.transfer.export import checked
 from infra.transfer.restore import require
@@ -29,6 +29,8 @@ class Schema:
         self._catalog = catalog
         self._survey = survey
         self._layouts = layouts
+        self._converted = {*layouts.views, *(table.oid for table in layouts.converted)}
+        self._left_out = {(RELATIONS, view) for view in layouts.views}
 
     def dump(self, server: Server, database: str, snapshot: str) -> None:
         """Dump in the given snapshot; ClientToolError where pg_dump fails."""
@@ -45,9 +47,9 @@ class Schema:
         steps = pre_data(
             self._contents("pre-data"),
             self._catalog,
-            converted=self._layouts.by_table.keys(),
+            converted=self._converted,
             absorbed=self._layouts.absorbed,
-            left_out=(),
+            left_out=self._left_out,
         )
         for step in steps:
             self._restore("pre-data", step.entries, server, database, strict=strict)
@@ -59,9 +61,9 @@ class Schema:
         return post_data(
             self._contents("post-data"),
             self._catalog,
-            converted=self._layouts.by_table.keys(),
+            converted=self._converted,
             absorbed=self._layouts.absorbed,
-            left_out=(),
+            left_out=self._left_out,
             present=present,
         )
 

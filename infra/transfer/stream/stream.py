@@ -141,7 +141,7 @@ class Stream:
             catalog = schema_dump.read_catalog(moment.connection)
             schema = Schema(self._tools, folder, catalog, self._survey, planned)
             schema.dump(self._way.source.server, self._way.source.endpoint.database, moment.name)
-            made = [layout.table for layout in planned.by_table.values()]
+            made = planned.converted
             own = Own(keys.read(moment.connection, made), keys.indexes(moment.connection, made))
             self._prepare(maintenance, record, self._origin(moment), schema, planned, fresh=fresh)
             with self._owned() as connection:
@@ -201,7 +201,7 @@ class Stream:
                 staging.destination.owner_server,
                 staging.name,
                 strict=_strict(connection),
-                convert=lambda oid: planned.by_table[oid].convert(connection),
+                convert=lambda oid: planned.at(oid).convert(connection),
             )
             ledger.begin(connection, origin)
 

@@ -23,9 +23,7 @@ _START_SECONDS = 60
 
 
 @contextmanager
-def server(
-    engine: Engine, image: str, command: Sequence[str] = _COMMAND
-) -> Iterator[Endpoint]:
+def server(engine: Engine, image: str, command: Sequence[str] = _COMMAND) -> Iterator[Endpoint]:
     """Start a server with the image's own settings and remove it however this ends."""
     password = Secret(secrets.token_urlsafe(12))
     # No host port is named, so Docker chooses a free one; the stubs know only full pairs.

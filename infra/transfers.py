@@ -218,7 +218,7 @@ class Transfers:
                 owner=there.owner.user,
                 free=self._engine.free_bytes(self._settings.project, "db") if local else None,
             )
-            sampled = prediction.sample_source(reading, found, jobs=options.jobs)
+            sampled = prediction.sample_source(reading, found, jobs=options.jobs, seconds_limit=1.0)
             expected = prediction.for_target(
                 writing, found, verification_seconds=sampled.seconds, jobs=options.jobs
             )

@@ -436,6 +436,7 @@ def test_a_target_says_what_it_offers(ticks: Server) -> None:
     assert source.timescaledb is not None
     assert facts.extensions["timescaledb"][0] == source.timescaledb.version
     assert facts.edition == source.timescaledb.edition
+    assert facts.preloaded is not None
     assert "timescaledb" in facts.preloaded
     assert {READER, OWNER, "postgres"} <= set(facts.roles)
     assert (facts.database, facts.previous_size, facts.free) == ("ticks", None, 7)

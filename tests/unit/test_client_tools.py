@@ -65,6 +65,56 @@ def test_the_table_of_contents_is_read_from_the_dump() -> None:
     assert client_tools.table_of_contents() == ["pg_restore", "--list", "dump"]
 
 
+def test_the_table_of_contents_of_one_section_is_read_by_itself() -> None:
+    assert client_tools.table_of_contents("post-data") == [
+        "pg_restore",
+        "--list",
+        "--section=post-data",
+        "dump",
+    ]
+
+
+def test_a_schema_is_dumped_without_rows_and_without_what_is_nobodys() -> None:
+    argv = client_tools.schema_dump(database="it's", snapshot="00000003-1")
+
+    assert argv == [
+        "pg_dump",
+        "--no-password",
+        "--format=custom",
+        "--file=dump",
+        "--schema-only",
+        "--snapshot=00000003-1",
+        "--quote-all-identifiers",
+        "--lock-wait-timeout=60s",
+        "--exclude-schema=_timescaledb_*",
+        "--exclude-schema=slipway_partitions",
+        "--exclude-schema=slipway_stream",
+        "--dbname=dbname='it\\'s'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "strict", "words"),
+    [
+        (1, True, ["--exit-on-error"]),
+        (4, True, ["--exit-on-error", "--jobs=4"]),
+        (1, False, []),
+        (3, False, ["--jobs=3"]),
+    ],
+)
+def test_the_entries_of_a_list_are_restored(jobs: int, *, strict: bool, words: list[str]) -> None:
+    argv = client_tools.pg_restore(
+        database="trading__staging",
+        section="post-data",
+        list_file="entries.list",
+        jobs=jobs,
+        strict=strict,
+    )
+
+    options = ["--verbose", "--section=post-data", "--use-list=entries.list"]
+    assert argv == (*HEAD, *words, *options, *TAIL)
+
+
 @settings(max_examples=80)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
 @example("a=b")

@@ -14,7 +14,7 @@ from backend.config import Endpoint, Secret
 from infra.engine import tools
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools, Server
-from infra.process import Completed, LineSink
+from infra.process import Completed, Conversation, LineSink
 from tests.unit.conftest import FakeEngine, RecordingRunner
 
 WRAPPER = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@"'
@@ -133,6 +133,9 @@ class Anything:
 
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
         raise AssertionError((producer, consumer))
+
+    def converse(self, argv: Sequence[str]) -> Conversation:
+        raise AssertionError(argv)
 
 
 @settings(max_examples=60)

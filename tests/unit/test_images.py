@@ -9,7 +9,7 @@ import pytest
 
 from infra.engine import images
 from infra.errors import EngineError, UsageError
-from infra.process import Completed, LineSink
+from infra.process import Completed, Conversation, LineSink
 
 ROOT = Path("/checkout")
 
@@ -43,6 +43,9 @@ class RecordingRunner:
     def attach(self, argv: Sequence[str], *, cwd: Path | None = None) -> int:
         raise AssertionError((argv, cwd))
 
+    def converse(self, argv: Sequence[str]) -> Conversation:
+        raise AssertionError(argv)
+
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> Completed:
         self.seen.append([*producer, "|", *consumer])
         system = Path(self.seen[-2][-1])
@@ -75,6 +78,7 @@ def test_tags_are_the_ones_the_settings_and_compose_files_name() -> None:
         images.PYTHON,
         images.TOOLS,
         images.POSTGRES_15,
+        images.POSTGRES_17,
     )
 
     assert tags == (
@@ -84,7 +88,9 @@ def test_tags_are_the_ones_the_settings_and_compose_files_name() -> None:
         "slipway/python:3.13",
         "slipway/tools:17",
         "slipway/postgres:15",
+        "slipway/postgres:17",
     )
+    assert set(tags) - {images.BASE} == set(images.ALL_TAGS)
 
 
 def test_debootstrap_uses_its_default_mirror() -> None:
@@ -218,6 +224,16 @@ def test_named_test_image_brings_its_own_base_and_nothing_else() -> None:
     reported = build(runner, images.POSTGRES_15)
 
     assert reported == ["building slipway/base:bookworm", "building slipway/postgres:15"]
+
+
+def test_a_plain_server_is_the_stacks_without_its_extensions() -> None:
+    runner = RecordingRunner()
+
+    reported = build(runner, images.POSTGRES_17)
+
+    assert reported == ["building slipway/base:trixie", "building slipway/postgres:17"]
+    assert "PACKAGES=postgresql-17" in runner.seen[-1]
+    assert runner.seen[-1][-1] == "/checkout/infra/images/postgres"
 
 
 def test_base_gets_fixes_and_starts_no_server_while_a_package_is_installed() -> None:

@@ -259,10 +259,13 @@ def lint(app: App) -> None:
     raise Exit(code=checks.lint(app.runner, app.root))
 
 
-@task(recovers=False, help={"rows": "how many ticks the hypertable holds"})
-def bench(app: App, rows: int = 20_000_000) -> None:
-    """Measure what a receipt costs beside md5 and count(*), with as many workers."""
-    raise Exit(code=app.runner.attach(checks.bench_command(rows), cwd=app.root))
+@task(
+    recovers=False,
+    help={"what": "receipt, stream or chunks", "rows": "how many ticks receipt and stream have"},
+)
+def bench(app: App, what: str = "", rows: int = 20_000_000) -> None:
+    """Measure receipts, transfers beside other tools', and what a chunk costs; or one of these."""
+    raise Exit(code=checks.bench(app.runner, app.root, what, rows))
 
 
 namespace = Collection(

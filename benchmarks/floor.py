@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -106,8 +107,7 @@ def _prepare(scene: Scene, target: Endpoint) -> Mapping[str, str]:
         writing.execute(market.HYPERTABLE)
         there = market.chunks(reading)
         seeds = sql.SQL(" UNION ALL ").join(
-            sql.SQL("(SELECT * FROM {} LIMIT 1)").format(sql.SQL(name))  # type: ignore[arg-type]
-            for name in there.values()
+            sql.SQL("(SELECT * FROM {} LIMIT 1)").format(sql.SQL(name)) for name in there.values()
         )
         with (
             reading.cursor().copy(sql.SQL("COPY ({}) TO STDOUT").format(seeds)) as rows,
@@ -131,6 +131,4 @@ def _prepare(scene: Scene, target: Endpoint) -> Mapping[str, str]:
 
 def _between(output: str) -> dict[str, float]:
     marks = [(name, float(moment)) for name, moment in _MARK.findall(output)]
-    return {
-        name: moment - before for (_, before), (name, moment) in zip(marks, marks[1:], strict=False)
-    }
+    return {name: moment - before for (_, before), (name, moment) in itertools.pairwise(marks)}

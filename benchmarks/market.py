@@ -41,8 +41,10 @@ INDEXES: tuple[LiteralString, ...] = (
     "ALTER TABLE public.symbols ADD CONSTRAINT symbols_pkey PRIMARY KEY (symbol)",
 )
 FOREIGN_KEYS: tuple[LiteralString, ...] = (
-    "ALTER TABLE public.orders ADD CONSTRAINT orders_symbol_fkey "
-    "FOREIGN KEY (symbol) REFERENCES public.symbols (symbol)",
+    (
+        "ALTER TABLE public.orders ADD CONSTRAINT orders_symbol_fkey "
+        "FOREIGN KEY (symbol) REFERENCES public.symbols (symbol)"
+    ),
 )
 
 _SYMBOLS: LiteralString = """

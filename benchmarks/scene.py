@@ -130,7 +130,7 @@ def scene(
         console.step("starting two servers and the stack of a scratch checkout"),
         server(engine, images.TIMESCALEDB, source) as reading,
         server(engine, images.POSTGRES_17, ("postgres",)) as plain,
-        tempfile.TemporaryDirectory(prefix="slipway-bench-", dir="/var/tmp") as folder,  # noqa: S108 - a fresh private directory; /tmp is often memory
+        tempfile.TemporaryDirectory(prefix="slipway-bench-", dir="/var/tmp") as folder,
         running(
             Path(folder) / "checkout",
             Images(images.TIMESCALEDB, images.REDIS, images.PYTHON, images.TOOLS),

@@ -9,6 +9,7 @@ from infra.errors import UsageError
 from infra.process import Runner
 
 LAYERS = ("unit", "integration", "e2e", "faults")
+BENCHMARKS = ("receipt", "stream", "chunks")
 
 
 def lint_commands() -> list[list[str]]:
@@ -45,6 +46,18 @@ def test(runner: Runner, root: Path, layer: str) -> int:
     return runner.attach(test_command(root, layer), cwd=root)
 
 
-def bench_command(rows: int) -> list[str]:
-    """Return the command line of the benchmark of receipts."""
-    return [sys.executable, "-m", "benchmarks.receipt", "--rows", str(rows)]
+def bench_command(what: str, rows: int) -> list[str]:
+    """Return the command line of one benchmark; that of chunks has few rows whatever is asked."""
+    if what not in BENCHMARKS:
+        raise UsageError(
+            f"benchmark {what!r} does not exist", f"Name one of {', '.join(BENCHMARKS)}."
+        )
+    command = [sys.executable, "-m", f"benchmarks.{what}"]
+    return command if what == "chunks" else [*command, "--rows", str(rows)]
+
+
+def bench(runner: Runner, root: Path, what: str, rows: int) -> int:
+    """Run one benchmark or all of them; return the first exit code that is not 0."""
+    commands = [bench_command(name, rows) for name in ([what] if what else BENCHMARKS)]
+    codes = [runner.attach(command, cwd=root) for command in commands]
+    return next((code for code in codes if code), 0)

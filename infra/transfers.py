@@ -32,7 +32,8 @@ from infra.transfer.stream.stream import Stream, Way
 
 # From so many bytes on a restart before and after the load is worth its while.
 _WORTH_A_RESTART = 1 << 30
-_MEMORY = "512MB"
+# What all indexes that are made at once may take of our own server's memory. Megabytes.
+_MEMORY = 1024
 
 
 @dataclass(frozen=True)

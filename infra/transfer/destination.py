@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backend.config import Endpoint
 from infra.engine.tools import Server
 from infra.errors import VerificationError
+from infra.postgres import digest
 from infra.postgres.connection import Connection, connect
 from infra.transfer import counting, privileges, probe, swap
 from infra.transfer.compare import Comparison
@@ -77,6 +79,13 @@ class Staging:
         ) as connection:
             yield connection
 
+    @contextmanager
+    def owned(self) -> Iterator[Connection]:
+        """Connect as its owner, in autocommit; texts are those of a receipt."""
+        with self.connect(as_owner=True, autocommit=True) as connection:
+            digest.pin(connection)
+            yield connection
+
     def create(self, maintenance: Connection) -> int | None:
         """Make it empty, whatever was there, and return its number."""
         swap.drop(maintenance, self.name)
@@ -84,23 +93,32 @@ class Staging:
         return swap.oid(maintenance, self.name)
 
     def settle(self, source: Receipt) -> None:
-        """Give rights and settings as the receipt has them, and statistics to the planner."""
-        self._progress.stage("granting rights, analysing")
+        """Give rights and settings as the receipt has them."""
+        self._progress.stage("granting rights")
         there = self.destination
         with self.connect() as connection:
             if there.application != there.owner.user:
                 grant_application_role(connection, there.owner.user, there.application)
             privileges.apply(connection, source, there.landing(connection))
             connection.commit()
-        with self.connect(autocommit=True) as connection:
-            connection.execute("ANALYZE")
 
     def receipt(self, *, recode: bool) -> Receipt:
-        """Count and hash what is in it."""
-        with counting.snapshot(self.connect) as moment:
+        """Count and hash what is in it, and meanwhile give the planner its statistics."""
+        with self._analysing(), counting.snapshot(self.connect) as moment:
             return counting.take(
                 moment, self.connect, jobs=self._jobs, progress=self._progress, recode=recode
             )
+
+    @contextmanager
+    def _analysing(self) -> Iterator[None]:
+        with self.connect(autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
+            analysed = pool.submit(connection.execute, "ANALYZE")
+            try:
+                yield
+                analysed.result()
+            except BaseException:
+                connection.cancel_safe(timeout=5)
+                raise
 
     def compare(self, expected: Receipt, arrived: Receipt) -> Comparison:
         """Compare what the source held, in the target's terms, with what arrived."""

@@ -44,9 +44,7 @@ class Aggregate:
         Elsewhere `date_bin` does what `time_bucket` did.
         """
         table, query = self.table.as_string(), " ".join(self.definition.split())
-        return "; ".join(
-            ["BEGIN", f"DELETE FROM {table}", f"INSERT INTO {table} {query}", "COMMIT"]
-        )
+        return "; ".join(["BEGIN", f"TRUNCATE {table}", f"INSERT INTO {table} {query}", "COMMIT"])
 
 
 def read(connection: Connection) -> dict[tuple[str, str], Aggregate]:

@@ -54,10 +54,9 @@ def indexes(connection: Connection, tables: Sequence[LogicalTable]) -> dict[int,
     }
 
 
-def make_indexes(connection: Connection, indexes: Sequence[Index]) -> None:
-    """Make indexes on all of a table, where the source had them on each partition by itself."""
-    for index in indexes:
-        connection.execute(objects.on_all(index.definition).encode())
+def make_index(connection: Connection, index: Index) -> None:
+    """Make an index on all of a table, where the source had it on each partition by itself."""
+    connection.execute(objects.on_all(index.definition).encode())
 
 
 def make(connection: Connection, keys: Sequence[Key]) -> None:

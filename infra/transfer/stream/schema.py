@@ -8,6 +8,7 @@ from pathlib import Path
 from infra.engine.tools import ClientTools, Server
 from infra.errors import SourceLostError, TargetLostError
 from infra.postgres import client_tools
+from infra.postgres.connection import Connection
 from infra.postgres.schema_dump import RELATIONS, Catalog, PostData, post_data, pre_data
 from infra.postgres.survey import Survey
 from infra.transfer.export import checked
@@ -121,3 +122,8 @@ class Schema:
         if not answer.ok and client_tools.lost_connection(answer.stderr):
             raise TargetLostError("the target went away while objects were made", _LOST_HINT)
         require(answer, strict=strict, doing=f"making the {section.replace('-', ' ')} objects")
+
+
+def is_strict(connection: Connection) -> bool:
+    """Tell whether the server knows every setting that pg_restore sets."""
+    return connection.info.server_version // 10000 >= client_tools.TRANSACTION_TIMEOUT_MAJOR

@@ -6,8 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from infra.engine.tools import ClientTools, Server
 from infra.errors import SourceLostError, TargetLostError, ToolLostError
-from infra.postgres import client_tools, digest, objects, relations, schema_dump
+from infra.postgres import objects, relations, schema_dump
 from infra.postgres.connection import Connection, connect
 from infra.postgres.objects import DatabaseObject
 from infra.postgres.survey import Survey
@@ -27,13 +26,13 @@ from infra.transfer.journal import Record
 from infra.transfer.maintenance import Maintenance
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
-from infra.transfer.stream import finishing, keys, layouts, ledger
-from infra.transfer.stream.keys import Index, Key
+from infra.transfer.stream import keys, layouts, ledger
+from infra.transfer.stream.completion import Completion, Own
 from infra.transfer.stream.layouts import Layouts
 from infra.transfer.stream.loads import Loads, OutdatedError
 from infra.transfer.stream.options import Options
 from infra.transfer.stream.rows import Rows, Side, columns
-from infra.transfer.stream.schema import Schema
+from infra.transfer.stream.schema import Schema, is_strict
 from infra.transfer.stream.units import divide
 
 # How often in a row nothing at all may arrive before the command gives up, and the pauses between.
@@ -53,19 +52,6 @@ class Way:
     folder: Path
 
 
-@dataclass(frozen=True)
-class Own:
-    """Keys and indexes that the dump's statements do not fit; the indexes by the source's oid."""
-
-    keys: Sequence[Key]
-    indexes: Mapping[int, Index]
-
-    def make(self, connection: Connection, indexes: Iterable[int]) -> None:
-        """Make all but foreign keys."""
-        keys.make(connection, [key for key in self.keys if not key.foreign])
-        keys.make_indexes(connection, [self.indexes[oid] for oid in indexes])
-
-
 class Stream:
     """One transfer, which goes on after an interruption with what is missing."""
 
@@ -78,7 +64,7 @@ class Stream:
         options: Options,
         *,
         timescaledb: bool,
-        memory: str | None,
+        memory: int | None,
         progress: Progress,
     ) -> None:
         self._way = way
@@ -144,12 +130,19 @@ class Stream:
             made = planned.converted
             own = Own(keys.read(moment.connection, made), keys.indexes(moment.connection, made))
             self._prepare(maintenance, record, self._origin(moment), schema, planned, fresh=fresh)
-            with self._owned() as connection:
+            with self._staging.owned() as connection:
                 receipt = ledger.completed(connection)
                 if receipt is None:
                     receipt = self._bring(moment, connection, tables, planned)
         record.reach("rows", staging_oid=record.entry.facts.get("staging_oid"))
-        self._complete(schema, own, planned, receipt)
+        Completion(
+            self._staging,
+            schema,
+            own,
+            jobs=self._options.jobs,
+            memory=self._memory,
+            progress=self._progress,
+        ).run(planned, receipt)
         record.reach("indexes")
         return receipt
 
@@ -196,11 +189,11 @@ class Stream:
             # TimescaleDB wants to be the first thing a session does.
             with staging.connect(autocommit=True) as connection:
                 connection.execute("CREATE EXTENSION timescaledb WITH SCHEMA public")
-        with self._owned() as connection:
+        with self._staging.owned() as connection:
             schema.restore_tables(
                 staging.destination.owner_server,
                 staging.name,
-                strict=_strict(connection),
+                strict=is_strict(connection),
                 convert=lambda oid: planned.at(oid).convert(connection),
             )
             ledger.begin(connection, origin)
@@ -231,56 +224,10 @@ class Stream:
         ledger.complete(connection, receipt)
         return receipt
 
-    def _complete(self, schema: Schema, own: Own, planned: Layouts, receipt: Receipt) -> None:
-        """Make what comes after the rows; what is there already stays as it is."""
-        staging = self._staging
-        server = staging.destination.owner_server
-        with self._owned() as connection:
-            self._progress.stage("making indexes and keys")
-            if self._memory is not None:
-                connection.execute(
-                    "SELECT pg_catalog.set_config('maintenance_work_mem', %s, false)",
-                    [self._memory],
-                )
-            strict = _strict(connection)
-            found = schema.after_rows(schema_dump.read_present(connection))
-            with ThreadPoolExecutor(1) as pool:
-                primary = pool.submit(own.make, connection, found.remade)
-                schema.restore_entries(
-                    found.keys,
-                    server,
-                    staging.name,
-                    strict=strict,
-                    jobs=self._options.jobs,
-                    memory=self._memory,
-                )
-                primary.result()
-            self._progress.stage("making foreign keys, triggers and the rest")
-            schema.restore_entries(
-                found.rest, server, staging.name, strict=strict, jobs=1, memory=self._memory
-            )
-            keys.make(connection, [key for key in own.keys if key.foreign])
-            finishing.set_sequences(connection, receipt)
-            finishing.refresh(connection, receipt)
-            for layout in planned.by_table.values():
-                layout.finish(connection)
-        staging.settle(receipt)
-
-    @contextmanager
-    def _owned(self) -> Iterator[Connection]:
-        """Connect to the staging database as its owner; texts are those of a receipt."""
-        with self._staging.connect(as_owner=True, autocommit=True) as connection:
-            digest.pin(connection)
-            yield connection
-
     @contextmanager
     def _connect_source(self) -> Iterator[Connection]:
         with connect(self._way.source.endpoint, "source", autocommit=False) as connection:
             yield connection
-
-
-def _strict(connection: Connection) -> bool:
-    return connection.info.server_version // 10000 >= client_tools.TRANSACTION_TIMEOUT_MAJOR
 
 
 def _lasting(item: DatabaseObject) -> tuple[str, str, Mapping[str, Any]]:

@@ -1,0 +1,114 @@
+"""What comes after the rows: indexes, keys, triggers, the values of sequences, views."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from infra.postgres import schema_dump
+from infra.postgres.connection import Connection
+from infra.transfer.destination import Staging
+from infra.transfer.progress import Progress
+from infra.transfer.receipt import Receipt
+from infra.transfer.stream import finishing, keys
+from infra.transfer.stream.keys import Index, Key
+from infra.transfer.stream.layouts import Layouts
+from infra.transfer.stream.schema import Schema, is_strict
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Own:
+    """Keys and indexes that the dump's statements do not fit; the indexes by the source's oid."""
+
+    keys: Sequence[Key]
+    indexes: Mapping[int, Index]
+
+    def by_table(self) -> list[list[Key]]:
+        """Return the keys of each table but foreign ones; no two of a table are made at once."""
+        found: dict[int, list[Key]] = defaultdict(list)
+        for key in self.keys:
+            if not key.foreign:
+                found[key.table.oid].append(key)
+        return list(found.values())
+
+
+class Completion:
+    """Makes what is not there yet, several at once; `memory` is the megabytes for all of them."""
+
+    def __init__(
+        self,
+        staging: Staging,
+        schema: Schema,
+        own: Own,
+        *,
+        jobs: int,
+        memory: int | None,
+        progress: Progress,
+    ) -> None:
+        self._staging = staging
+        self._schema = schema
+        self._own = own
+        self._jobs = jobs
+        # Those of `pg_restore` and our own are made at the same time.
+        self._memory = None if memory is None else f"{memory // (2 * jobs)}MB"
+        self._progress = progress
+
+    def run(self, planned: Layouts, receipt: Receipt) -> None:
+        """Complete the staging database, whose rows are all there."""
+        staging = self._staging
+        with self._opened() as connection:
+            self._progress.stage("making indexes and keys")
+            strict = is_strict(connection)
+            found = self._schema.after_rows(schema_dump.read_present(connection))
+            with ThreadPoolExecutor(1) as pool:
+                own = pool.submit(self._make, found.remade)
+                self._restore(found.keys, strict=strict)
+                own.result()
+            self._progress.stage("making foreign keys, triggers and the rest")
+            self._restore(found.rest, strict=strict)
+            keys.make(connection, [key for key in self._own.keys if key.foreign])
+            finishing.set_sequences(connection, receipt)
+            finishing.refresh(connection, receipt)
+            for layout in planned.by_table.values():
+                layout.finish(connection)
+        staging.settle(receipt)
+
+    def _restore(self, entries: Sequence[str], *, strict: bool) -> None:
+        staging = self._staging
+        self._schema.restore_entries(
+            entries,
+            staging.destination.owner_server,
+            staging.name,
+            strict=strict,
+            jobs=self._jobs,
+            memory=self._memory,
+        )
+
+    def _make(self, indexes: Iterable[int]) -> None:
+        self._at_once(keys.make, self._own.by_table())
+        self._at_once(keys.make_index, [self._own.indexes[oid] for oid in indexes])
+
+    def _at_once(self, make: Callable[[Connection, _T], None], items: Sequence[_T]) -> None:
+        def one(item: _T) -> None:
+            with self._opened() as connection:
+                make(connection, item)
+
+        with ThreadPoolExecutor(self._jobs) as pool:
+            for _ in pool.map(one, items):
+                pass
+
+    @contextmanager
+    def _opened(self) -> Iterator[Connection]:
+        with self._staging.owned() as connection:
+            if self._memory is not None:
+                connection.execute(
+                    "SELECT pg_catalog.set_config('maintenance_work_mem', %s, false)",
+                    [self._memory],
+                )
+            yield connection

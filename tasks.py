@@ -190,6 +190,7 @@ def restore(
         "jobs": "connections at once",
         "partition_by": "without TimescaleDB there: one partition for each chunk, day, week, month",
         "hypertables": "make hypertables of tables that are partitioned by ranges",
+        "discard_previous": "drop the copy that was kept before first, to make room",
         "plan": "look only: what would be carried, and what it would take",
         "json": "print the plan as JSON",
         "yes": "do not ask, which needs the target's name for one that is not local: --yes neon",
@@ -203,6 +204,7 @@ def transfer(
     jobs: int = JOBS,
     partition_by: str = "chunk",
     hypertables: bool = False,
+    discard_previous: bool = False,
     plan: bool = False,
     json: bool = False,
     yes: str = "",
@@ -214,7 +216,7 @@ def transfer(
     if plan or json:
         render.plan(app.console, app.transfers.plan(from_, to, options), as_json=json)
         return
-    with app.transfers.transferring(from_, to, options) as session:
+    with app.transfers.transferring(from_, to, options, discard=discard_previous) as session:
         render.confirm_transfer(app.console, session, yes=yes)
         with app.console.progress("transferring") as progress:
             arrived, lines = session.run(progress)

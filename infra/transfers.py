@@ -27,7 +27,7 @@ from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
 from infra.transfer.stream import conversions
-from infra.transfer.stream.options import Options
+from infra.transfer.stream.options import Options, fitted
 from infra.transfer.stream.stream import Stream, Way
 
 # From so many bytes on a restart before and after the load is worth its while.
@@ -38,11 +38,12 @@ _MEMORY = 1024
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was found at both ends, and what becomes of it."""
+    """What was found at both ends, and what becomes of it with the options that both allow."""
 
     survey: Survey
     plan: Plan
     tables: planning.Tables
+    options: Options
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Session:
     prepared: Prepared
     maintenance: Maintenance
     record: Record
-    options: Options
+    discard: bool
 
     def run(self, progress: Progress) -> tuple[Receipt, list[str]]:
         """Load, verify and swap; return what arrived and the last lines of the report."""
@@ -79,8 +80,13 @@ class Transfers:
         return self._prepare(source, there, options).plan
 
     @contextmanager
-    def transferring(self, origin: str, to: str, options: Options) -> Iterator[Session]:
-        """Hold the target for one transfer, surveyed and planned; RefusedError otherwise."""
+    def transferring(
+        self, origin: str, to: str, options: Options, *, discard: bool
+    ) -> Iterator[Session]:
+        """Hold the target for one transfer, surveyed and planned; RefusedError otherwise.
+
+        `discard` drops the copy that was kept before anything is loaded.
+        """
         source, there = self._check(origin, to, options)
         with Maintenance(there.superuser, "transfer") as maintenance:
             record = self._journal.begin("transfer", database=there.database, archive=origin)
@@ -89,7 +95,7 @@ class Transfers:
                 prepared = self._prepare(source, there, options)
                 prepared.plan.require()
                 record.reach("planned")
-                yield Session(self, source, there, prepared, maintenance, record, options)
+                yield Session(self, source, there, prepared, maintenance, record, discard=discard)
 
     def load(self, session: Session, progress: Progress) -> tuple[Receipt, list[str]]:
         """Load, verify and swap."""
@@ -102,7 +108,9 @@ class Transfers:
         ) as report:
             report.target = f"target {there.target}, database {there.database}"
             report.plan = session.prepared.plan.as_json()
-            staging = Staging(there, jobs=session.options.jobs, progress=report.recorder)
+            staging = Staging(there, jobs=session.prepared.options.jobs, progress=report.recorder)
+            if session.discard:
+                swap.drop(maintenance.connection, swap.previous_name(there.database))
             with self._load_settings(session, report.recorder):
                 try:
                     arrived = self._stream(session, staging, report.recorder).run(
@@ -147,7 +155,7 @@ class Transfers:
             staging,
             self._tools,
             session.prepared.survey,
-            session.options,
+            session.prepared.options,
             timescaledb=session.prepared.tables.timescaledb,
             memory=_MEMORY if there.target == "local" else None,
             progress=progress,
@@ -194,7 +202,7 @@ class Transfers:
             owner_server=client_images.server(found.admin, project, desktop=desktop),
         )
 
-    def _prepare(self, source: Source, there: Destination, options: Options) -> Prepared:
+    def _prepare(self, source: Source, there: Destination, asked: Options) -> Prepared:
         client = archives.client_version(self._settings, self._tools)
         local = there.target == "local"
         with (
@@ -211,6 +219,7 @@ class Transfers:
                     f"Check the name of the database of target {source.endpoint.target} in .env.",
                 )
             found = survey.take(reading)
+            options = fitted(asked, source=inventory.room(reading), target=inventory.room(writing))
             facts = target.read(
                 writing,
                 found,
@@ -229,6 +238,7 @@ class Transfers:
                 options,
                 timescaledb=_has_timescaledb(found, facts, options),
                 restarts=local and expected.target_bytes >= _WORTH_A_RESTART,
+                asked=asked,
             )
         plan = planning.for_stream(
             found,
@@ -237,7 +247,7 @@ class Transfers:
             client_major=client_tools.major_version(client),
             prediction=expected,
         )
-        return Prepared(found, plan, tables)
+        return Prepared(found, plan, tables, options)
 
 
 def _has_timescaledb(source: Survey, there: target.TargetFacts, options: Options) -> bool:

@@ -27,7 +27,8 @@ class Tables:
 
     `timescaledb` says whether the target will have it, `impossible` why a table cannot be made
     anew, `aggregates` how each continuous aggregate is refreshed; `uncompressed` is in bytes;
-    `restarts` says that the load is worth a server's restart.
+    `restarts` says that the load is worth a server's restart, `jobs` how many there are because the
+    servers have no room for those that were asked for.
     """
 
     timescaledb: bool
@@ -39,6 +40,7 @@ class Tables:
     aggregates: Mapping[str, str]
     uncompressed: int
     restarts: bool
+    jobs: int | None
 
 
 def of_stream(source: Survey, target: TargetFacts, tables: Tables) -> Iterator[Finding]:
@@ -56,6 +58,12 @@ def of_stream(source: Survey, target: TargetFacts, tables: Tables) -> Iterator[F
             "note",
             "the database server is restarted before and after the load, if its settings allow it, "
             "so that new rows need no log",
+        )
+    if tables.jobs is not None:
+        yield Finding(
+            "connections",
+            "adapted",
+            f"--jobs becomes {tables.jobs}: the servers have no room for more connections",
         )
     if source.large_objects:
         yield Finding(

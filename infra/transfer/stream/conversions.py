@@ -19,8 +19,12 @@ def read(
     *,
     timescaledb: bool,
     restarts: bool,
+    asked: Options,
 ) -> Tables:
-    """Sort the tables by what becomes of them, and find out why some cannot be made anew."""
+    """Sort the tables by what becomes of them, and find out why some cannot be made anew.
+
+    `asked` are the options before the servers had a say.
+    """
     hypertables = [table for table in tables if table.kind == "hypertable"]
     by_name = layouts.dimensions(connection)
     ranged = layouts.partitioned(connection) if options.hypertables and timescaledb else {}
@@ -54,6 +58,7 @@ def read(
         aggregates={f"{a.schema}.{a.name}": a.refresh for a in stored.values()},
         uncompressed=_uncompressed(connection),
         restarts=restarts,
+        jobs=None if options == asked else options.jobs,
     )
 
 

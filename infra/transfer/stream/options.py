@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from infra.errors import UsageError
 
 Width = Literal["chunk", "day", "week", "month"]
+
+# Beside the workers: what holds the snapshot, the staging database, the maintenance database, and
+# pg_dump or pg_restore. The indexes of the dump and our own are made at the same time.
+_BESIDE_SOURCE, _BESIDE_TARGET = 3, 4
+_TARGET_PER_JOB = 2
 
 
 @dataclass(frozen=True)
@@ -30,3 +35,9 @@ def width(text: str) -> Width:
         if found == text:
             return found
     raise UsageError(f"--partition-by is {text!r}", f"Choose one of: {', '.join(get_args(Width))}.")
+
+
+def fitted(options: Options, *, source: int, target: int) -> Options:
+    """Choose fewer jobs where either server has no room for so many more sessions."""
+    possible = min(source - _BESIDE_SOURCE, (target - _BESIDE_TARGET) // _TARGET_PER_JOB)
+    return replace(options, jobs=max(1, min(options.jobs, possible)))

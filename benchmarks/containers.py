@@ -17,6 +17,7 @@ from infra.engine.client import TOOL_LABEL, Engine
 from infra.process import Runner
 from tests.fixtures.checkout import ROOT
 
+_SOCKETS = "/var/run/postgresql"
 # libpq takes no password file that others can read.
 _BEGINNING = """
 set -euo pipefail
@@ -62,8 +63,12 @@ def run(
     target: Endpoint,
     image: str = images.TOOLS,
     environment: Mapping[str, str] | None = None,
+    sockets: str | None = None,
 ) -> Ended:
-    """Run a script of bash on the host's network; $SOURCE and $TARGET lead to both databases."""
+    """Run a script of bash on the host's network; $SOURCE and $TARGET lead to both databases.
+
+    `sockets` is the volume with the target's unix socket, which is used where there is one.
+    """
     started = time.monotonic()
     container = engine.client.containers.create(
         image,
@@ -71,12 +76,13 @@ def run(
         environment={
             "PASSWORDS": "\n".join(map(_passfile_line, (source, target))),
             "SOURCE": _uri(source),
-            "TARGET": _uri(target),
+            "TARGET": _uri(target) if sockets is None else _by_socket(target),
             **(environment or {}),
         },
         init=True,
         labels={"io.slipway.project": "slipway", TOOL_LABEL: str(os.getpid())},
         network_mode="host",
+        volumes=[] if sockets is None else [f"{sockets}:{_SOCKETS}"],
     )
     try:
         container.start()
@@ -123,6 +129,10 @@ def _uri(endpoint: Endpoint) -> str:
         f"postgresql://{endpoint.user}@{endpoint.host}:{endpoint.port}/{endpoint.database}"
         "?sslmode=disable"
     )
+
+
+def _by_socket(endpoint: Endpoint) -> str:
+    return f"postgresql://{endpoint.user}@/{endpoint.database}?host={_SOCKETS}"
 
 
 def _passfile_line(endpoint: Endpoint) -> str:

@@ -18,8 +18,8 @@ from benchmarks.scene import MARKET, Scene
 from infra.postgres import load_settings
 
 _DATABASE = "bench_floor"
-# What `invoke transfer` gives the indexes of the Compose database.
-_MEMORY = "512MB"
+# What `invoke transfer` gives each index of the Compose database with so many jobs.
+_MEMORY = "256MB"
 
 # A pair of psql for each unit, the next one as soon as one is through.
 _SCRIPT = """
@@ -62,6 +62,7 @@ def floor(scene: Scene, expected: Content) -> Run:
             _SCRIPT,
             source=replace(scene.source, database=MARKET),
             target=target,
+            sockets=f"{scene.checkout.project}_db_socket",
             environment={
                 "JOBS": str(JOBS),
                 "MEMORY": _MEMORY,

@@ -1,4 +1,8 @@
-"""A database server of the benchmark's own, in a container that is gone afterwards."""
+"""A database server of the benchmark's own, in a container that is gone afterwards.
+
+It stands in the host's network as an installed one does: a published port would copy every byte
+twice more on its way.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,14 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from docker.errors import ImageNotFound
-from docker.models.containers import Container
 
 from backend.config import Endpoint, Secret
 from infra.engine.client import Engine
 from infra.errors import EngineError, TargetError
 from infra.postgres.connection import connect
+from tests.fixtures.checkout import free_port
 
 _LABELS = {"io.slipway.project": "slipway"}
 # TimescaleDB's own workers leave room for those of a query.
@@ -26,15 +29,14 @@ _START_SECONDS = 60
 def server(engine: Engine, image: str, command: Sequence[str] = _COMMAND) -> Iterator[Endpoint]:
     """Start a server with the image's own settings and remove it however this ends."""
     password = Secret(secrets.token_urlsafe(12))
-    # No host port is named, so Docker chooses a free one; the stubs know only full pairs.
-    ports: Any = {"5432/tcp": ("127.0.0.1", None)}
+    port = free_port()
     try:
         container = engine.client.containers.create(
             image,
-            list(command),
-            environment={"POSTGRES_PASSWORD": password.reveal()},
+            [*command, "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"],
+            environment={"POSTGRES_PASSWORD": password.reveal(), "PGPORT": str(port)},
             labels=_LABELS,
-            ports=ports,
+            network_mode="host",
             shm_size="256m",
         )
     except ImageNotFound as error:
@@ -43,17 +45,11 @@ def server(engine: Engine, image: str, command: Sequence[str] = _COMMAND) -> Ite
         ) from error
     try:
         container.start()
-        endpoint = _endpoint(container, password)
+        endpoint = Endpoint("local", "admin", "127.0.0.1", port, "postgres", "postgres", password)
         _wait(endpoint)
         yield endpoint
     finally:
         container.remove(force=True, v=True)
-
-
-def _endpoint(container: Container, password: Secret) -> Endpoint:
-    container.reload()
-    port = int(container.attrs["NetworkSettings"]["Ports"]["5432/tcp"][0]["HostPort"])
-    return Endpoint("local", "admin", "127.0.0.1", port, "postgres", "postgres", password)
 
 
 def _wait(endpoint: Endpoint) -> None:

@@ -142,14 +142,15 @@ class Transfers:
             loading.end(session.target.superuser, known, self._restart)
 
     def _stream(self, session: Session, staging: Staging, progress: Progress) -> Stream:
-        there, desktop = session.target, self._engine.is_desktop()
+        there, project = session.target, self._settings.project
+        desktop = self._engine.is_desktop()
         folder = self._settings.root / "data"
         folder.mkdir(exist_ok=True)
         return Stream(
             Way(
                 session.source,
-                client_images.on_host(session.source.endpoint, desktop=desktop),
-                client_images.on_host(there.owner, desktop=desktop),
+                client_images.on_host(session.source.endpoint, project, desktop=desktop),
+                client_images.on_host(there.owner, project, desktop=desktop),
                 folder,
             ),
             staging,

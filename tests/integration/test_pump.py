@@ -84,7 +84,7 @@ def access(databases: Server) -> tools.Server:
     endpoint = Endpoint(
         "source", "admin", "127.0.0.1", databases.port, "postgres", "postgres", password
     )
-    return tools.on_host(endpoint, desktop=False)
+    return tools.on_host(endpoint, "slipway", desktop=False)
 
 
 @pytest.fixture(scope="module")

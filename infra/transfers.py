@@ -26,7 +26,7 @@ from infra.transfer.maintenance import Maintenance
 from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
-from infra.transfer.stream import conversions
+from infra.transfer.stream import conversions, ledger
 from infra.transfer.stream.options import Options, fitted
 from infra.transfer.stream.stream import Stream, Way
 
@@ -120,6 +120,8 @@ class Transfers:
                     # What differs once would be taken for whole by the next attempt.
                     swap.drop(maintenance.connection, staging.name)
                     raise
+            with staging.owned() as connection:
+                ledger.drop(connection)
             maintenance.ensure()
             staging.go_live(maintenance.connection, session.record, self._journal.boundary)
             report.arrived(arrived)
@@ -240,6 +242,7 @@ class Transfers:
                 timescaledb=_has_timescaledb(found, facts, options),
                 restarts=local and expected.target_bytes >= _WORTH_A_RESTART,
                 asked=asked,
+                reads_all_rows=inventory.reads_all_rows(writing),
             )
         plan = planning.for_stream(
             found,

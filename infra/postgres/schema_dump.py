@@ -19,6 +19,7 @@ RELATIONS = 1259
 
 _ENTRY = re.compile(r"^(\d+); (\d+) (\d+) (.*)$")
 _OWNED_BY = "SEQUENCE OWNED BY "
+_ROW_SECURITY = ("ROW SECURITY ", "POLICY ")
 
 # A catalog and a row of it.
 Key = tuple[int, int]
@@ -53,15 +54,17 @@ class Step:
 
 @dataclass(frozen=True)
 class PostData:
-    """What is made once the rows are there, the keys before the rest.
+    """What is made once the rows are there, the keys before the rest, `policies` last of all.
 
     `remade` are the source's indexes of converted tables that no entry can make: the dump says
-    ONLY, or clusters the table by them. They are to be made before the rest.
+    ONLY, or clusters the table by them. They are to be made before the rest. Under row security
+    nothing can be read whole any more, views that are to be filled neither.
     """
 
     keys: tuple[str, ...]
     rest: tuple[str, ...]
     remade: tuple[int, ...]
+    policies: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,15 @@ def post_data(
         for entry in kept
         if entry.catalog == RELATIONS and not entry.text.startswith("INDEX ")
     }
-    keys, rest, remade = [], [], []
+    keys: list[str] = []
+    rest: list[str] = []
+    policies: list[str] = []
+    remade = []
+    others = rest
     for entry in kept:
+        # A comment follows what it is on.
+        if entry.key:
+            others = policies if entry.text.startswith(_ROW_SECURITY) else rest
         part = catalog.parts.get(entry.key) if entry.key else None
         if entry.key and catalog.identities.get(entry.key) in present:
             continue
@@ -174,8 +184,8 @@ def post_data(
         ):
             keys.append(entry.line)
         else:
-            rest.append(entry.line)
-    return PostData(tuple(keys), tuple(rest), tuple(remade))
+            others.append(entry.line)
+    return PostData(tuple(keys), tuple(rest), tuple(remade), tuple(policies))
 
 
 @dataclass

@@ -28,7 +28,8 @@ class Tables:
     `timescaledb` says whether the target will have it, `impossible` why a table cannot be made
     anew, `aggregates` how each continuous aggregate is refreshed; `uncompressed` is in bytes;
     `restarts` says that the load is worth a server's restart, `jobs` how many there are because the
-    servers have no room for those that were asked for.
+    servers have no room for those that were asked for; `forced` are those whose row security would
+    hide rows from the target's role.
     """
 
     timescaledb: bool
@@ -41,6 +42,7 @@ class Tables:
     uncompressed: int
     restarts: bool
     jobs: int | None
+    forced: tuple[str, ...]
 
 
 def of_stream(source: Survey, target: TargetFacts, tables: Tables) -> Iterator[Finding]:
@@ -64,6 +66,16 @@ def of_stream(source: Survey, target: TargetFacts, tables: Tables) -> Iterator[F
             "connections",
             "adapted",
             f"--jobs becomes {tables.jobs}: the servers have no room for more connections",
+        )
+    if tables.forced:
+        yield Finding(
+            "row security",
+            "refused",
+            "row security that is forced on the owner would hide rows of these tables from "
+            f"{target.owner}, who could prove nothing: {listed(tables.forced)}",
+            f"Give {target.owner} BYPASSRLS on the target, or run `ALTER TABLE … NO FORCE ROW "
+            "LEVEL SECURITY` on the source.",
+            tables.forced,
         )
     if source.large_objects:
         yield Finding(

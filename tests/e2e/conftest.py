@@ -77,7 +77,7 @@ def plain(
 @pytest.fixture
 def fresh_stack(stack: Checkout) -> Checkout:
     """Return the stack with our own schema in the live database, whatever ran before."""
-    for database in ("trading", "trading__previous"):
+    for database in ("trading", "trading__previous", "trading__staging"):
         stack.sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)", database="postgres")
     stack.expect("migrate")
     return stack

@@ -13,7 +13,7 @@ from infra.settings import Images
 from tests.faults import sources
 from tests.fixtures.checkout import Checkout, running
 from tests.fixtures.disks import Disk, disk
-from tests.fixtures.faults import DIGEST, Digest, live_digest
+from tests.fixtures.faults import DIGEST, TRANSFER, Digest, drop_staging, live_digest
 from tests.fixtures.servers import LITTLE, Server, start_server
 
 
@@ -76,6 +76,27 @@ def shipments(stack: Checkout, source: Server) -> tuple[Shipment, Shipment]:
         source.execute("UPDATE ledger SET fee = fee + 1 WHERE id = 1", "harbour")
         source.execute("UPDATE quote SET bid = bid + 1 WHERE ts = '2024-01-01 00:00Z'", "harbour")
     return made[0], made[1]
+
+
+@pytest.fixture(scope="session")
+def fleet(source: Server) -> Server:
+    """Return the old install with a harbour of the transfers' own, which they may change."""
+    source.load(sources.HARBOUR.replace("harbour", "fleet"))
+    return source
+
+
+@pytest.fixture
+def behind(stack: Checkout, fleet: Server) -> Digest:
+    """Make the fleet the source, one row ahead of the live database; return what that answers."""
+    stack.set(**{**fleet.settings, "SOURCE_DB_NAME": "fleet"})
+    try:
+        old = live_digest(stack)
+    except psycopg.Error:
+        stack.expect(*TRANSFER)
+        old = live_digest(stack)
+    drop_staging(stack)
+    fleet.execute("UPDATE ledger SET fee = fee + 1 WHERE id = 1", "fleet")
+    return old
 
 
 @pytest.fixture

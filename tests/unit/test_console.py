@@ -15,8 +15,9 @@ def person(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def ask(console: Console) -> None:
-    console.confirm(source="a", target="b", question="Replace the database?", yes=False)
+def ask(console: Console, *, name: str = "", yes: bool = False) -> None:
+    question = "Replace the database?"
+    console.confirm(source="a", target="b", question=question, yes=yes, name=name)
 
 
 @pytest.mark.parametrize("answer", ["y", "Y", "yes", " YES "])
@@ -36,3 +37,43 @@ def test_anything_else_changes_nothing(person: pytest.MonkeyPatch, answer: str) 
 
     with pytest.raises(RefusedError, match="not confirmed, nothing was changed"):
         ask(Console())
+
+
+@pytest.mark.parametrize("answer", ["neon\n", " neon \n"])
+def test_a_target_that_is_named_in_full_is_agreed_to(
+    person: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    person.setattr("sys.stdin", io.StringIO(answer))
+
+    ask(Console(), name="neon")
+
+    question = capsys.readouterr().out.splitlines()[-1]
+    assert question == "Replace the database? [type 'neon' to go on] "
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "y\n", "yes\n", "NEON\n", "neo\n", "neon2\n"])
+def test_a_target_that_is_not_named_in_full_stays_as_it_is(
+    person: pytest.MonkeyPatch, answer: str
+) -> None:
+    person.setattr("sys.stdin", io.StringIO(answer))
+
+    with pytest.raises(RefusedError, match="not confirmed, nothing was changed") as caught:
+        ask(Console(), name="neon")
+    assert caught.value.hint == "Answer neon to go on."
+
+
+@pytest.mark.parametrize(("name", "option"), [("", "--yes"), ("neon", "--yes neon")])
+def test_where_nobody_can_be_asked_the_hint_says_what_to_add(name: str, option: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        ask(Console(), name=name)
+
+    assert caught.value.hint == f"Run it on a terminal, or add {option}."
+
+
+@pytest.mark.parametrize("name", ["", "neon"])
+def test_who_has_agreed_already_is_shown_both_ends_and_not_asked(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    ask(Console(), name=name, yes=True)
+
+    assert capsys.readouterr().out == "From: a\nTo:   b\n"

@@ -11,6 +11,13 @@ from infra import errors
 from infra.errors import SlipwayError, VerificationError
 from tests.unit.conftest import CHECKOUT
 
+
+def every_kind(error: type[SlipwayError]) -> Iterator[type[SlipwayError]]:
+    yield error
+    for kind in error.__subclasses__():
+        yield from every_kind(kind)
+
+
 LEAVES = sorted(SlipwayError.__subclasses__(), key=lambda leaf: leaf.exit_code)
 
 SOURCES = sorted(
@@ -69,22 +76,27 @@ def test_an_error_carries_message_hint_and_code(leaf: type[SlipwayError]) -> Non
     assert leaf.__doc__
 
 
-class Constants(ast.NodeVisitor):
-    """The module's names that stand for text."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, ast.expr] = {}
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        for name in node.targets:
-            if isinstance(name, ast.Name):
-                self.texts[name.id] = node.value
+Names = dict[str, list[ast.expr]]
 
 
-def texts(node: ast.expr, names: dict[str, ast.expr]) -> set[str]:
+def names_of(tree: ast.Module) -> Names:
+    """Return everything that a module's names stand for."""
+    found: Names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for name in node.targets:
+                if isinstance(name, ast.Name):
+                    found.setdefault(name.id, []).append(node.value)
+    return found
+
+
+def texts(node: ast.expr, names: Names) -> set[str]:
     """Return every text that an expression can be, values replaced by one sign."""
     if isinstance(node, ast.Name):
-        node = names.get(node.id, node)
+        others = {name: values for name, values in names.items() if name != node.id}
+        return {text for value in names.get(node.id, ()) for text in texts(value, others)} or {
+            VALUE
+        }
     if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.IfExp):
         node = node.value
     if isinstance(node, ast.IfExp):
@@ -106,23 +118,29 @@ def parts_of(node: ast.expr) -> list[ast.expr]:
     return []
 
 
-def kind_of(node: ast.Call) -> str:
-    return node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+KINDS = {leaf.__name__ for leaf in every_kind(SlipwayError)} | {"failure"}
+# Where the side decides.
+BY_SIDE = {"_ERRORS", "_LOST"}
+
+
+def builds_error(node: ast.Call) -> bool:
+    if isinstance(node.func, ast.Subscript):
+        words = {name.id for name in ast.walk(node.func) if isinstance(name, ast.Name)}
+        return bool(words & BY_SIDE)
+    return isinstance(node.func, ast.Name) and node.func.id in KINDS
 
 
 def built_errors(path: Path) -> Iterator[tuple[str, set[str], set[str]]]:
     """Yield the place, messages and hints of every error that a module builds."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    constants = Constants()
-    constants.visit(tree)
-    kinds = {leaf.__name__ for leaf in LEAVES} | {"failure", "_ERRORS[side]"}
+    names = names_of(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and kind_of(node) in kinds and len(node.args) >= 2:
+        if isinstance(node, ast.Call) and builds_error(node) and len(node.args) >= 2:
             message, hint = node.args[:2]
             yield (
                 f"{path.relative_to(CHECKOUT)}:{node.lineno}",
-                texts(message, constants.texts),
-                texts(hint, constants.texts),
+                texts(message, names),
+                texts(hint, names),
             )
 
 
@@ -137,6 +155,7 @@ def test_errors_are_found_where_they_are_built() -> None:
         "backend/config.py",
         "infra/postgres/connection.py",
         "infra/transfer/archive.py",
+        "infra/transfer/stream/schema.py",
         "migrations/upgrade.py",
     } <= places
 

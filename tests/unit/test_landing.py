@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -224,6 +225,15 @@ def test_what_the_application_or_everybody_has_is_not_lacking(kind: str, grantee
     assert len(
         list(LANDING.lacking(receipt(thing, *rights("public.x", kind, grantee="reader"))))
     ) == (len(given))
+
+
+@pytest.mark.parametrize("kind", sorted(APPLICATION))
+def test_an_application_that_owns_everything_lacks_nothing(kind: str) -> None:
+    thing = DatabaseObject(kind, "public.x", {"owner": "owner"})
+    landing = replace(LANDING, application="owner")
+
+    assert list(landing.lacking(receipt(thing))) == []
+    assert against_landing(receipt(thing), receipt(thing), landing) == Comparison((), ())
 
 
 def test_the_version_table_is_only_read() -> None:

@@ -15,7 +15,6 @@ from infra.errors import RefusedError, TargetError, TargetLostError
 from infra.postgres import load_settings
 from infra.postgres.connection import Connection
 from infra.transfer import loading, swap
-from infra.transfer import maintenance as maintenance_module
 from infra.transfer.maintenance import Maintenance
 
 SUPERUSER = Endpoint("local", "admin", "127.0.0.1", 1, "trading", "postgres", Secret("secret"))
@@ -57,6 +56,9 @@ class Server:
         self.done.append("connect")
         yield cast("Connection", self)
 
+    def monotonic(self) -> float:
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
@@ -65,8 +67,7 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
     monkeypatch.setattr(loading, "connect", made.connect)
-    monkeypatch.setattr(loading.time, "sleep", made.sleep)
-    monkeypatch.setattr(loading.time, "monotonic", lambda: made.now)
+    monkeypatch.setattr("infra.transfer.loading.time", made)
     monkeypatch.setattr(load_settings, "apply", made.apply)
     monkeypatch.setattr(load_settings, "restore", made.restore)
     monkeypatch.setattr(load_settings, "before", lambda _: KNOWN)
@@ -167,6 +168,19 @@ class Lines:
             self.closed += 1
 
 
+@dataclass
+class Clock:
+    """A clock on which only waiting takes time."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 LOST = TargetLostError("nothing answers", "Start it.")
 
 Opens = Callable[..., Lines]
@@ -174,15 +188,10 @@ Opens = Callable[..., Lines]
 
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> Opens:
-    clock = [0.0]
-
     def make(*coming: Line | Exception) -> Lines:
         lines = Lines(list(coming))
         monkeypatch.setattr(swap, "maintenance", lines.open)
-        monkeypatch.setattr(
-            maintenance_module.time, "sleep", lambda seconds: clock.append(clock[-1] + seconds)
-        )
-        monkeypatch.setattr(maintenance_module.time, "monotonic", lambda: clock[-1])
+        monkeypatch.setattr("infra.transfer.maintenance.time", Clock())
         return lines
 
     return make
@@ -215,12 +224,10 @@ def test_a_server_that_does_not_come_back_is_lost(opens: Opens) -> None:
     first = Line()
     lines = opens(first, LOST)
 
-    with (
-        pytest.raises(TargetLostError),
-        Maintenance(SUPERUSER, "transfer") as maintenance,
-    ):
+    with Maintenance(SUPERUSER, "transfer") as maintenance:
         first.broken = True
-        maintenance.ensure()
+        with pytest.raises(TargetLostError):
+            maintenance.ensure()
     assert lines.closed == 1
 
 
@@ -231,9 +238,7 @@ def test_what_no_waiting_cures_is_told_at_once(opens: Opens, error: Exception) -
     first = Line()
     opens(first, error)
 
-    with (
-        pytest.raises(type(error)),
-        Maintenance(SUPERUSER, "transfer") as maintenance,
-    ):
+    with Maintenance(SUPERUSER, "transfer") as maintenance:
         first.broken = True
-        maintenance.ensure()
+        with pytest.raises(type(error)):
+            maintenance.ensure()

@@ -210,7 +210,7 @@ def test_a_narrow_terminal_shows_the_name_rather_than_the_time_that_passed() -> 
     assert line == "  loading…   50%   60,000,000 / 120,000,000 rows   1:15 left"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     name=st.builds(str.__mul__, st.text(min_size=1, max_size=20), st.integers(1, 10)),
     on=st.builds(str.__mul__, st.text(min_size=1, max_size=20), st.integers(1, 100)),

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -130,7 +130,7 @@ def test_passwords_go_first_and_requests_follow() -> None:
         f"{reader} dbname='d\\'b=\\\\'.",
         "COPY \"ä\n\" TO STDOUT '%'.",
         f"host='::1' port='5432' user='owner' sslmode='prefer' {patience} dbname='two'.",
-        "BEGIN; SET LOCAL exit_on_error = on; COPY t FROM STDIN.",
+        "BEGIN; COPY t FROM STDIN.",
     ]
     assert len(spoken.told) == 4
 
@@ -167,10 +167,26 @@ def test_one_container_is_in_one_network() -> None:
 def test_an_endpoint_is_reached_as_the_host_does(
     host: str, expected: tuple[str, str], *, desktop: bool
 ) -> None:
-    endpoint = Endpoint("local", "admin", host, 6, "db", "u", Secret("s"), "require", "system")
+    endpoint = Endpoint("source", "admin", host, 6, "db", "u", Secret("s"), "require", "system")
 
-    found = tools.on_host(endpoint, desktop=desktop)
+    found = tools.on_host(endpoint, "slipway", desktop=desktop)
     assert found == Server(*expected, 6, "u", "require", Secret("s"), "system")
+
+
+@pytest.mark.parametrize(("desktop", "network"), [(False, "host"), (True, "bridge")])
+def test_the_compose_database_is_reached_by_its_socket(network: str, *, desktop: bool) -> None:
+    endpoint = Endpoint("local", "admin", "127.0.0.1", 15432, "db", "u", Secret("s"))
+    host = Host(conversations=[Spoken(["ready", answer(0, "", 0)])])
+
+    local = tools.on_host(endpoint, "mine", desktop=desktop)
+    copy(ClientTools(host, FakeEngine(), "image").pump(replace(SOURCE, network=network), local))
+
+    argv, told = host.started[0], host.conversations[0].told[2].split(" ")
+    assert local.network == network
+    assert [word for word in argv if word.startswith("type=")] == [
+        "type=volume,source=mine_db_socket,target=/var/run/postgresql"
+    ]
+    assert "host='/var/run/postgresql' port='5432' user='u'" in unescaped(told[2])
 
 
 @pytest.mark.parametrize("statements", ["\\! id", "COPY a\0 TO STDOUT"])

@@ -15,17 +15,19 @@ from infra.archives import Listed
 from infra.console import Console
 from infra.engine.client import Service
 from infra.engine.tools import Server
-from infra.errors import RefusedError, VerificationError
+from infra.errors import RefusedError, UsageError, VerificationError
 from infra.local import Session, Undoable
 from infra.postgres.objects import DatabaseObject
 from infra.stack import Status
 from infra.transfer.archive import Archive
 from infra.transfer.compare import Comparison, Difference
 from infra.transfer.destination import Destination
+from infra.transfer.export import Source
 from infra.transfer.findings import Finding
 from infra.transfer.plan import Plan
 from infra.transfer.prediction import Prediction
 from infra.transfer.receipt import PartReceipt, Receipt, TableReceipt
+from infra.transfers import Session as Transfer
 from tests.unit.conftest import MakeSettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -227,13 +229,18 @@ class Planned:
     plan: Plan
 
 
-def confirm(*findings: Finding, yes: bool) -> None:
-    secret = Secret("secret of the superuser")
-    superuser = Endpoint("local", "admin", "127.0.0.1", 5432, "trading", "postgres", secret)
-    server = Server("slipway_default", "db", 5432, "postgres", "prefer", secret)
+SECRET = Secret("secret of the superuser")
+SERVER = Server("slipway_default", "db", 5432, "postgres", "prefer", SECRET)
+
+
+def destination(name: str) -> Destination:
+    superuser = Endpoint(name, "admin", "127.0.0.1", 5432, "trading", "postgres", SECRET)
     owner = replace(superuser, user="trading_owner")
-    target = Destination(superuser, owner, "trading_app", server, server)
-    planned = Planned(ARCHIVE, target, Plan(findings, PREDICTION))
+    return Destination(superuser, owner, "trading_app", SERVER, SERVER)
+
+
+def confirm(*findings: Finding, yes: bool) -> None:
+    planned = Planned(ARCHIVE, destination("local"), Plan(findings, PREDICTION))
     render.confirm_restore(Console(), cast("Session", planned), yes=yes)
 
 
@@ -286,6 +293,76 @@ def test_a_yes_goes_on(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     confirm(yes=False)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What becomes of a source that nobody has looked at."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A transfer that was planned, with no database behind it."""
+
+    source: Source
+    target: Destination
+    prepared: Prepared
+
+
+def confirm_transfer(*findings: Finding, to: str, yes: str | bool) -> None:
+    endpoint = Endpoint("source", "admin", "old.example", 5433, "tradingdb", "reader", SECRET)
+    planned = Streamed(
+        Source(endpoint, SERVER), destination(to), Prepared(Plan(findings, PREDICTION))
+    )
+    render.confirm_transfer(Console(), cast("Transfer", planned), yes=yes)
+
+
+@pytest.mark.parametrize(("to", "yes"), [("local", True), ("local", "local"), ("neon", "neon")])
+def test_a_transfer_shows_from_and_to(
+    capsys: pytest.CaptureFixture[str], to: str, *, yes: str | bool
+) -> None:
+    confirm_transfer(ADAPTED, CARRIED, to=to, yes=yes)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "adapted: every object will belong to trading_owner",
+        "predicted: 1,234,567 rows, 3.0 MB on the target's disk, 4.2 s",
+        "From: reader@old.example:5433/tradingdb",
+        f"To:   database 'trading' of target {to}, which is kept as 'trading__previous'",
+    ]
+
+
+@pytest.mark.parametrize("yes", [True, "local", "Neon", "y"])
+def test_a_bare_yes_is_no_consent_to_a_target_elsewhere(
+    capsys: pytest.CaptureFixture[str], *, yes: str | bool
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        confirm_transfer(to="neon", yes=yes)
+
+    assert caught.value.message == "--yes is not enough for target 'neon'"
+    assert caught.value.hint == "Name it: `--yes neon`."
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("to", "answer", "goes_on"),
+    [
+        ("local", "y", True),
+        ("local", "local", False),
+        ("neon", "neon", True),
+        ("neon", "y", False),
+        ("neon", "local", False),
+    ],
+)
+def test_a_target_elsewhere_is_asked_for_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, to: str, answer: str, *, goes_on: bool
+) -> None:
+    monkeypatch.setattr(Console, "interactive", True)
+    monkeypatch.setattr("builtins.input", lambda *_: answer)
+
+    with nullcontext() if goes_on else pytest.raises(RefusedError, match="not confirmed"):
+        confirm_transfer(to=to, yes="")
+
+
 def test_an_undo_shows_which_database_comes_back(capsys: pytest.CaptureFixture[str]) -> None:
     render.confirm_undo(Console(), UNDOABLE, yes=True)
 
@@ -330,19 +407,42 @@ def test_a_plan_that_refuses_is_shown_and_then_an_error(
         assert json.loads(printed)["prediction"]["rows"] == 1_234_567
 
 
-def test_what_was_restored_is_shown_table_by_table(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = tuple(PartReceipt(label, 400, 0) for label in "abc")
-    arrived = Receipt(
-        170011,
-        recoded=False,
-        tables=(
-            TableReceipt("public", "quotes", "hypertable", 1200, 0, parts),
-            TableReceipt("public", "orders", "table", 7, 0),
+ARRIVED = Receipt(
+    170011,
+    recoded=False,
+    tables=(
+        TableReceipt(
+            "public",
+            "quotes",
+            "hypertable",
+            1200,
+            0,
+            tuple(PartReceipt(label, 400, 0) for label in "abc"),
         ),
-        objects=(DatabaseObject("schema", "public", {}),) * 1500,
+        TableReceipt("public", "orders", "table", 7, 0),
+    ),
+    objects=(DatabaseObject("schema", "public", {}),) * 1500,
+)
+
+
+def test_what_was_transferred_is_shown_table_by_table(capsys: pytest.CaptureFixture[str]) -> None:
+    render.transferred(Console(), ARRIVED, ["took 3 s"], "source")
+
+    *table, line, verdict = capsys.readouterr().out.splitlines()
+    assert [words.split()[:2] for words in table] == [
+        ["table", "rows"],
+        ["public.quotes", "1,200"],
+        ["public.orders", "7"],
+    ]
+    assert line == "took 3 s"
+    assert verdict == (
+        "verified: 2 tables, 1,207 rows and 1,500 objects equal those of source; "
+        "the database before is kept"
     )
 
-    render.restored(Console(), arrived, ["took 3 s"])
+
+def test_what_was_restored_is_shown_table_by_table(capsys: pytest.CaptureFixture[str]) -> None:
+    render.restored(Console(), ARRIVED, ["took 3 s"])
 
     *table, line, verdict = capsys.readouterr().out.splitlines()
     assert [words.split() for words in table] == [

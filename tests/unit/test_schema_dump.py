@@ -63,6 +63,9 @@ POST_DATA = """\
 3966; 2606 18793 FK CONSTRAINT public refers refers_id_at_fkey postgres
 4141; 0 18833 ROW SECURITY other p1 own er
 4140; 0 18670 ROW SECURITY public readings postgres
+4142; 3256 18671 POLICY public readings POLICY postgres
+4216; 0 0 COMMENT public POLICY "POLICY" ON "readings" postgres
+4147; 6106 18877 PUBLICATION TABLE public pub plain postgres
 4146; 6106 18876 PUBLICATION TABLE other pub lic p1 postgres
 """
 
@@ -238,8 +241,12 @@ def test_keys_come_before_the_rest() -> None:
     assert numbers(last.keys) == [3921, 3922, 3957]
     # The materialized view needs the key, and its index needs the view.
     assert numbers(last.rest) == [
-        *(4185, 612, 307, 3873, 3951, 4201, 3970, 3965, 4215, 4140),
+        *(4185, 612, 307, 3873, 3951, 4201, 3970, 3965, 4215, 4147),
     ]
+
+
+def test_row_security_comes_after_all_that_has_to_see_every_row() -> None:
+    assert numbers(post_data().policies) == [4140, 4142, 4216]
 
 
 def test_keys_of_a_converted_table_are_made_by_whoever_converts_it() -> None:

@@ -244,6 +244,28 @@ def test_an_unknown_target_is_refused_with_the_known_ones(make_settings: MakeSet
     assert caught.value.hint == "Choose one of: source, local, supabase, neon."
 
 
+def test_who_may_do_most_is_the_superuser_here_and_the_owner_elsewhere(
+    make_settings: MakeSettings,
+) -> None:
+    found = make_settings(**NEON, **SOURCE)
+
+    assert {name: str(found.highest(name)) for name in ("local", "neon", "source")} == {
+        "local": "postgres@127.0.0.1:5432/trading",
+        "neon": "owner@ep-1.neon.tech:5432/trading",
+        "source": "postgres@127.0.0.1:5432/old",
+    }
+
+
+def test_nobody_may_do_anything_in_a_target_that_is_not_configured(
+    make_settings: MakeSettings,
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_settings().highest("neon")
+
+    assert caught.value.message == "target neon: fill in NEON_DB_* in .env"
+    assert caught.value.hint == "Correct these lines in .env."
+
+
 def test_only_the_local_owner_may_do_everything(make_settings: MakeSettings) -> None:
     found = make_settings().targets()
 

@@ -20,7 +20,7 @@ SURVEYS = st.builds(
 
 
 # A smaller example would say no more, and takes minutes to find among fifty fields.
-@settings(max_examples=50, phases=[Phase.generate])
+@settings(max_examples=25, phases=[Phase.generate])
 @given(SURVEYS)
 def test_a_survey_survives_json(survey: Survey) -> None:
     assert Survey.from_json(json.loads(json.dumps(survey.as_json()))) == survey
@@ -32,7 +32,7 @@ def test_something_else_is_no_survey(value: dict[str, Any]) -> None:
         Survey.from_json(value)
 
 
-@settings(max_examples=20, phases=[Phase.generate])
+@settings(max_examples=10, phases=[Phase.generate])
 @given(SURVEYS)
 def test_a_rebuilt_database_is_never_larger(survey: Survey) -> None:
     assert survey.rebuilt_size <= survey.size

@@ -77,6 +77,7 @@ class Completion:
             finishing.refresh(connection, receipt)
             for layout in planned.by_table.values():
                 layout.finish(connection)
+            self._restore(found.policies, strict=strict)
         staging.settle(receipt)
 
     def _restore(self, entries: Sequence[str], *, strict: bool) -> None:

@@ -20,10 +20,12 @@ def read(
     timescaledb: bool,
     restarts: bool,
     asked: Options,
+    reads_all_rows: bool,
 ) -> Tables:
     """Sort the tables by what becomes of them, and find out why some cannot be made anew.
 
-    `asked` are the options before the servers had a say.
+    `asked` are the options before the servers had a say; `reads_all_rows` is true of a role at the
+    target that row security hides nothing from.
     """
     hypertables = [table for table in tables if table.kind == "hypertable"]
     by_name = layouts.dimensions(connection)
@@ -59,6 +61,18 @@ def read(
         uncompressed=_uncompressed(connection),
         restarts=restarts,
         jobs=None if options == asked else options.jobs,
+        forced=() if reads_all_rows else _forced(connection),
+    )
+
+
+def _forced(connection: Connection) -> tuple[str, ...]:
+    return tuple(
+        str(name)
+        for (name,) in inventory.query(
+            connection,
+            "SELECT oid::pg_catalog.regclass::pg_catalog.text FROM pg_catalog.pg_class "
+            "WHERE relrowsecurity AND relforcerowsecurity ORDER BY 1",
+        )
     )
 
 

@@ -30,11 +30,24 @@ def set_sequences(connection: Connection, receipt: Receipt) -> None:
 
 
 def refresh(connection: Connection, receipt: Receipt) -> None:
-    """Fill the materialized views that were filled, those that others are made of first."""
-    waiting = [
+    """Fill the materialized views that were filled, those that others are made of first.
+
+    Those that are filled already stay so: row security may hide rows from their owner by now.
+    """
+    wanted = [
         found.name
         for found in receipt.of_kind("materialized view")
         if found.properties["populated"]
+    ]
+    waiting = [
+        str(name)
+        for (name,) in inventory.query(
+            connection,
+            "SELECT v.name FROM pg_catalog.unnest(%s::pg_catalog.text[]) v (name) "
+            "JOIN pg_catalog.pg_class c ON c.oid = v.name::pg_catalog.regclass "
+            "WHERE NOT c.relispopulated",
+            wanted,
+        )
     ]
     while waiting:
         again = [name for name in waiting if not _refreshed(connection, name)]

@@ -10,7 +10,7 @@ from infra.console import Console
 from infra.engine.client import Engine
 from infra.engine.compose import Compose
 from infra.engine.tools import ClientTools
-from infra.errors import EngineError, RefusedError, TargetError
+from infra.errors import EngineError, RefusedError, TargetError, UsageError
 from infra.local import Local
 from infra.process import Runner, SubprocessRunner, kill_self
 from infra.settings import Settings
@@ -73,7 +73,7 @@ class App:
             self.engine.remove_orphaned_tools()
             for line in recovery.settle_all(self.journal, self._server_of):
                 (self.console.warn if aside else self.console.line)(f"recovered: {line}")
-        except (EngineError, RefusedError, TargetError) as error:
+        except (EngineError, RefusedError, TargetError, UsageError) as error:
             self.console.warn(f"a killed command is not settled yet: {error.message}")
 
     def _server_of(self, entry: Entry) -> Owned:

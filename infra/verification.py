@@ -106,7 +106,7 @@ def compare_sides(
     recode = expected.recoded or found.recoded
     before = expected.receipt(jobs=jobs, progress=progress, recode=recode)
     after = found.receipt(jobs=jobs, progress=progress, recode=recode)
-    before, after = align(before, after, policies=True)
+    before, after = align(before, after, internals=True)
     if second != "source":
         return verify.against_landing(before, after, _landing(settings, second))
     if first in CAPABILITIES:

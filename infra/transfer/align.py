@@ -32,8 +32,12 @@ _CHUNKS = frozenset({"chunks", "compressed_chunks", "compression", "chunk_ranges
 _POLICIES = frozenset({"job", "compression setting"})
 
 
-def align(expected: Receipt, found: Receipt, *, policies: bool) -> tuple[Receipt, Receipt]:
-    """Return both without what differs by kind; `policies` keeps jobs and compression settings."""
+def align(expected: Receipt, found: Receipt, *, internals: bool) -> tuple[Receipt, Receipt]:
+    """Return both without what differs by kind.
+
+    `internals` keeps what is TimescaleDB's own: jobs, compression, chunks, and the version where
+    both sides have the same kinds.
+    """
     kinds = {(table.schema, table.name): table.kind for table in found.tables}
     converted = {
         (table.schema, table.name)
@@ -41,14 +45,16 @@ def align(expected: Receipt, found: Receipt, *, policies: bool) -> tuple[Receipt
         if {table.kind, kinds.get((table.schema, table.name))} == {HYPERTABLE, PARTITIONED}
     }
     stored = _stored(expected, found) | _stored(found, expected)
-    extension = not converted and not stored and _versions(expected) == _versions(found)
+    versions = {*_versions(expected)}, {*_versions(found)}
+    comparable = all(versions) if internals else versions[0] == versions[1]
+    extension = comparable and not converted and not stored
 
     def one(receipt: Receipt) -> Receipt:
         tables = (
             _table(table, converted, stored) for table in receipt.tables if table.schema not in OWN
         )
         left = _without_stored(receipt.objects, stored)
-        objects = _objects(left, converted, policies=policies, extension=extension)
+        objects = _objects(left, converted, internals=internals, extension=extension)
         return replace(receipt, tables=_ordered(tables), objects=tuple(objects))
 
     return one(expected), one(found)
@@ -56,11 +62,13 @@ def align(expected: Receipt, found: Receipt, *, policies: bool) -> tuple[Receipt
 
 def _stored(one: Receipt, other: Receipt) -> set[Name]:
     """Name the aggregates of one side whose rows lie in a table of the other."""
-    names_there = {(table.schema, table.name) for table in other.tables}
+    there = {(table.schema, table.name): table.kind for table in other.tables}
     return {
         (table.schema, table.name)
         for table in one.tables
-        if table.kind == AGGREGATE and (table.schema, table.name + STORED) in names_there
+        if table.kind == AGGREGATE
+        and (table.schema, table.name + STORED) in there
+        and there.get((table.schema, table.name)) != AGGREGATE
     }
 
 
@@ -104,7 +112,7 @@ def _table(table: TableReceipt, converted: set[Name], stored: set[Name]) -> Tabl
 
 
 def _objects(
-    found: Sequence[DatabaseObject], converted: set[Name], *, policies: bool, extension: bool
+    found: Sequence[DatabaseObject], converted: set[Name], *, internals: bool, extension: bool
 ) -> Iterator[DatabaseObject]:
     partitions = _partitions(found, converted)
     for item in found:
@@ -115,13 +123,13 @@ def _objects(
             continue
         if item.kind == HYPERTABLE:
             if whole not in converted:
-                yield _without(item, _CHUNKS)
+                yield item if internals else _without(item, _CHUNKS)
         elif item.kind == "table" and whole in converted:
             yield _without(item, _STORAGE)
         elif item.kind == "index":
             definition = objects.on_all(item.properties["definition"])
             yield replace(item, properties={**item.properties, "definition": definition})
-        elif (item.kind in _POLICIES and not policies) or (
+        elif (item.kind in _POLICIES and not internals) or (
             (item.kind, item.name) == ("extension", "timescaledb") and not extension
         ):
             continue

@@ -155,7 +155,8 @@ def belongs_to(found: DatabaseObject, tables: set[str]) -> bool:
     """Tell whether it is one of the tables, or one's column, right, constraint or trigger."""
     whole = found.properties.get("object", found.name)
     if "column" in {found.kind, found.properties.get("on")}:
-        return any(whole.startswith(f"{table}.") for table in tables)
+        # A quoted name may hold full stops.
+        return any(whole[:at] in tables for at, sign in enumerate(whole) if sign == ".")
     return whole in tables or found.name.rpartition(" on ")[2] in tables
 
 

@@ -23,6 +23,8 @@ from infra.transfer.journal import Entry, Journal, Record
 from infra.transfer.loading import Restart
 from infra.transfer.maintenance import Maintenance
 
+LOCAL = "local"
+
 
 @dataclass(frozen=True)
 class Owned:
@@ -43,7 +45,8 @@ def settle(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
         swap.drop(maintenance, swap.discarded_name(entry.database))
         swap.start_workers(superuser)
         record.close("finished")
-        return f"{what} had gone live and is finished; `invoke undo` takes it back"
+        back = "; `invoke undo` takes it back" if superuser.target == LOCAL else ""
+        return f"{what} had gone live and is finished{back}"
     staging = swap.staging_name(entry.database)
     if entry.command == "transfer" and swap.oid(maintenance, staging) is not None:
         record.close("kept")
@@ -101,13 +104,14 @@ def settle_all(journal: Journal, server_of: Callable[[Entry], Owned]) -> list[st
 
 
 def last_swap(journal: Journal, database: str) -> Entry | None:
-    """Return the newest restore or undo after which the live database was another one."""
+    """Return the newest swap on the local server after which the live database was another one."""
     swapped = [
         entry
         for entry in journal.entries()
         if entry.database == database
         and (entry.state == "done" or entry.outcome == "finished")
         and entry.command in {"restore", "transfer", "undo"}
+        and entry.facts.get("target", LOCAL) == LOCAL
     ]
     return swapped[-1] if swapped else None
 

@@ -77,8 +77,8 @@ def maintenance(
             theirs = f"pid {instead_of} on {socket.gethostname()}"
             if instead_of is None or theirs not in holder or time.monotonic() > deadline:
                 raise RefusedError(
-                    f"another command is working on the local database: {holder or 'unknown'}",
-                    "Wait for it to end; `invoke psql` on pg_stat_activity shows what it does.",
+                    f"another command is working on {superuser.target}: {holder or 'unknown'}",
+                    "Wait for it to end; pg_stat_activity on that server shows what it does.",
                 )
             connection.execute("SELECT pg_catalog.pg_terminate_backend(%s)", [pid])
             time.sleep(0.1)

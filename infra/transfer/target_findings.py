@@ -21,6 +21,7 @@ def of_target(source: Survey, target: TargetFacts) -> Iterator[Finding]:
     if source.timescaledb and "timescaledb" in target.extensions:
         yield from _timescaledb(source, source.timescaledb, target)
     yield from roles(source, target)
+    yield from job_owners(source, target)
     yield from sorting(source, target)
     yield from superuser_objects(source)
     if target.major < source.major:
@@ -127,7 +128,12 @@ def roles(source: Survey, target: TargetFacts) -> Iterator[Finding]:
             f"{listed(source.default_privilege_roles)}",
             names=source.default_privilege_roles,
         )
-    if source.timescaledb and (owners := missing(source.timescaledb.job_owners)):
+
+
+def job_owners(source: Survey, target: TargetFacts) -> Iterator[Finding]:
+    """Decide about the owners of jobs, which only an archive carries."""
+    names = source.timescaledb.job_owners if source.timescaledb else ()
+    if owners := tuple(role for role in names if role not in target.roles):
         yield Finding(
             "owners of jobs",
             "remedied",
@@ -150,7 +156,7 @@ def sorting(source: Survey, target: TargetFacts) -> Iterator[Finding]:
             "refused",
             f"the target lacks the collations of {listed(names)}",
             "Set DB_IMAGE in .env to an image with these locales, or alter the columns on the "
-            "source to an ICU collation and export again.",
+            "source to an ICU collation and begin again.",
             names,
         )
     if _spelling(source.collation) != _spelling(target.collation):

@@ -29,6 +29,6 @@ def check(connection: Connection, database: str) -> str:
     if swap.oid(connection, previous) is None:
         raise RefusedError(
             f"there is nothing to undo: no database {previous!r}",
-            "Only a restore leaves one behind; `invoke archives` lists what can be restored.",
+            "Restores and transfers leave one behind; `invoke archives` lists archives.",
         )
     return previous

@@ -294,9 +294,6 @@ def test_a_hypertable_of_two_dimensions_takes_its_rows_itself(target: Target) ->
     assert found == [("a", '"s"."t"', False)]
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="the row stays, and verification refuses what arrived"
-)
 @pytest.mark.parametrize("left", [(), (unit("b", rows=0, digest=0),)])
 def test_the_row_that_made_a_chunk_goes_when_the_source_has_none_any_more(
     target: Target, left: tuple[Unit, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from psycopg import sql
 
@@ -76,6 +76,7 @@ class Loads:
         if not (isinstance(layout, AsHypertable) and layout.seeded):
             return places
         noted = [unit for unit in units if unit.key in self._noted]
+        self._empty(places, {unit.label for unit in units if unit.rows or unit in noted})
         if any(unit.label not in places for unit in noted):
             return {}  # They came through the root.
         unmade = [unit for unit in units if unit.rows and unit.label not in places]
@@ -94,6 +95,12 @@ class Loads:
         # The interval has changed since: the hypertable finds the chunks for the rows by itself.
         self._connection.execute(sql.SQL("TRUNCATE {}").format(layout.root))
         return {}
+
+    def _empty(self, chunks: Mapping[str, sql.Identifier], filled: Collection[str]) -> None:
+        """Take the row that made it out of a chunk that the source has no rows for any more."""
+        for label, chunk in chunks.items():
+            if label not in filled:
+                self._connection.execute(sql.SQL("TRUNCATE ONLY {}").format(chunk))
 
 
 def _own_place(unit: Unit) -> sql.Identifier | None:

@@ -85,7 +85,7 @@ class Stream:
         with tempfile.TemporaryDirectory(dir=self._way.folder, prefix="stream-") as name:
             expected = self._patiently(maintenance, record, Path(name))
         arrived = self._staging.receipt(recode=expected.recoded)
-        expected, found = align.align(expected, arrived, policies=False)
+        expected, found = align.align(expected, arrived, internals=False)
         self._staging.require(
             self._staging.compare(expected, found), f"{self._way.source.endpoint}"
         )

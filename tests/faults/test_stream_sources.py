@@ -34,6 +34,8 @@ from tests.fixtures.faults import (
 )
 from tests.fixtures.servers import LITTLE, Server, put_file
 
+# Of the harbour's last day, in which it has no quote yet.
+SECONDS_LEFT = 44
 SCHEDULER = """
 SELECT count(*) FROM pg_stat_activity
 WHERE backend_type = 'TimescaleDB Background Worker Scheduler' AND datname = 'trading'
@@ -74,7 +76,8 @@ def kill_in_rows(stack: Checkout) -> dict[str, object]:
 
 def test_a_writer_that_never_pauses_is_met_in_one_moment(stack: Checkout, moored: Server) -> None:
     with Writer(moored, "moored") as writer:
-        wait_until(lambda: writer.rounds > 0)
+        # By then its quotes are of a day of their own.
+        wait_until(lambda: writer.rounds > SECONDS_LEFT)
         files = kill_in_rows(stack)
         stack.expect(*TRANSFER)
 
@@ -84,11 +87,11 @@ def test_a_writer_that_never_pauses_is_met_in_one_moment(stack: Checkout, moored
         "trading",
     )[0]
     # One round of the writer is one transaction: a quote more, and ten entries.
-    assert 0 < int(str(new)) <= writer.rounds
+    assert SECONDS_LEFT < int(str(new)) <= writer.rounds
     assert int(str(entries)) == ENTRIES + 10 * int(str(new))
     kept = files.items() & files_of_chunks(stack, "trading").items()
-    # It writes into the last chunk only.
-    assert len(kept) == CHUNKS - 1
+    assert len(files) == CHUNKS + 1
+    assert len(kept) == CHUNKS
     assert leftovers(stack) == []
     wait_until(lambda: ask(stack, SCHEDULER) == [(1,)])
 
@@ -99,7 +102,6 @@ def test_a_writer_that_never_pauses_is_met_in_one_moment(stack: Checkout, moored
         ("ALTER TABLE ledger ADD COLUMN clerk int DEFAULT 7", 0),
         ("SELECT drop_chunks('quote', older_than => '2024-01-03Z'::timestamptz)", 0),
         ("DELETE FROM quote WHERE ts < '2024-01-02Z'", CHUNKS - 1),
-        ("TRUNCATE ledger", CHUNKS),
     ],
 )
 def test_what_changed_after_a_kill_is_seen_by_the_next_transfer(
@@ -112,11 +114,10 @@ def test_what_changed_after_a_kill_is_seen_by_the_next_transfer(
 
     assert live_digest(stack) == moored.execute(DIGEST, "moored")[0]
     assert len(files.items() & files_of_chunks(stack, "trading").items()) == kept
-    stack.expect("verify", "source", "local")
     assert leftovers(stack) == []
 
 
-def test_a_change_of_the_source_that_waits_for_the_transfer_does_not_stop_it(
+def test_a_change_of_the_source_that_waits_for_the_transfer_is_not_waited_for(
     stack: Checkout, moored: Server
 ) -> None:
     moored.execute("CREATE TABLE tide AS SELECT 1 AS height", "moored")
@@ -135,7 +136,9 @@ def test_a_change_of_the_source_that_waits_for_the_transfer_does_not_stop_it(
         done = ended(process)
     changing.join()
 
-    assert done.returncode == 0, done.stderr
+    if done.returncode:
+        assert "tide" in complaint(done, 5)
+        stack.expect(*ONE_BY_ONE)
     assert live_digest(stack) == moored.execute(DIGEST, "moored")[0]
     assert leftovers(stack) == []
 
@@ -159,7 +162,6 @@ def test_a_disk_that_fills_up_costs_nothing_and_the_next_transfer_goes_on(
                 database_disk.empty()
         line = complaint(done, 6, 7)
 
-    print(line)
     assert "space" in line
     assert reader.problems == set()
     assert reader.answers == {old}

@@ -102,15 +102,20 @@ def table_of_contents(section: str = "") -> list[str]:
 
 
 def pg_restore(
-    *, database: str, section: str, list_file: str, jobs: int, strict: bool
+    *, database: str, list_file: str, jobs: int, strict: bool, section: str = ""
 ) -> tuple[str, ...]:
-    """Restore the entries of a list; `strict` stops at the first error, else the caller judges."""
+    """Restore the entries of a list; `strict` stops at the first error, else the caller judges.
+
+    Asked for a section, pg_restore leaves out comments at the beginning of the list: it counts them
+    to the section of what stands before them, which is all that is not listed.
+    """
     words = ["pg_restore", "--no-password", "--no-owner", "--no-privileges", "--no-tablespaces"]
     if strict:
         words.append("--exit-on-error")
     if jobs > 1:
         words.append(f"--jobs={jobs}")
-    words += ["--verbose", f"--section={section}", f"--use-list={list_file}"]
+    words += ["--verbose", *([f"--section={section}"] if section else [])]
+    words.append(f"--use-list={list_file}")
     return (*words, f"--dbname={_conninfo(database)}", DUMP)
 
 

@@ -50,7 +50,7 @@ UNCHANGED = (
     "'a total', 'unfilled', 'lonely') ORDER BY 1",
     'SELECT sum FROM "a total"',
     "SELECT id > 1000 FROM newest()",
-    "SELECT * FROM lonely",
+    "SELECT last_value, is_called FROM lonely",
     "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
     "AND tgrelid = 'trade'::regclass AND tgname = 'stamp it'",
 )
@@ -224,7 +224,7 @@ def test_a_plan_is_shown_and_nothing_is_written(
     plan = json.loads(stack.expect("transfer", "--from", "source", "--to", "neon", "--json"))
     other = json.loads(stack.expect("transfer", "--from", "source", "--to", "local", "--json"))
 
-    assert "hypertables become tables with one partition for each chunk" in shown
+    assert "hypertables become tables" in shown
     adapted = {found["subject"] for found in plan["findings"] if found["decision"] == "adapted"}
     assert "hypertables" in adapted
     assert plan["prediction"]["target_bytes"] > 0

@@ -105,13 +105,12 @@ def test_a_schema_is_dumped_without_rows_and_without_what_is_nobodys() -> None:
 def test_the_entries_of_a_list_are_restored(jobs: int, *, strict: bool, words: list[str]) -> None:
     argv = client_tools.pg_restore(
         database="trading__staging",
-        section="post-data",
         list_file="entries.list",
         jobs=jobs,
         strict=strict,
     )
 
-    options = ["--verbose", "--section=post-data", "--use-list=entries.list"]
+    options = ["--verbose", "--use-list=entries.list"]
     assert argv == (*HEAD, *words, *options, *TAIL)
 
 

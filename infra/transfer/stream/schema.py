@@ -53,7 +53,7 @@ class Schema:
             left_out=self._left_out,
         )
         for step in steps:
-            self._restore("pre-data", step.entries, server, database, strict=strict)
+            self._restore(step.entries, server, database, strict=strict)
             if step.converts is not None:
                 convert(step.converts)
 
@@ -79,9 +79,7 @@ class Schema:
         memory: str | None,
     ) -> None:
         """Restore entries of the section after the rows, several at once."""
-        self._restore(
-            "post-data", entries, server, database, strict=strict, jobs=jobs, memory=memory
-        )
+        self._restore(entries, server, database, strict=strict, jobs=jobs, memory=memory)
 
     def _contents(self, section: str) -> str:
         listed = checked(
@@ -100,7 +98,6 @@ class Schema:
 
     def _restore(
         self,
-        section: str,
         entries: Sequence[str],
         server: Server,
         database: str,
@@ -114,14 +111,14 @@ class Schema:
         text = "\n".join(entries) + "\n"
         (self._folder / _LIST).write_text(text, encoding="utf-8", newline="\n")
         command = client_tools.pg_restore(
-            database=database, section=section, list_file=_LIST, jobs=jobs, strict=strict
+            database=database, list_file=_LIST, jobs=jobs, strict=strict
         )
         if memory is not None:
             command = ("env", f"PGOPTIONS=-c maintenance_work_mem={memory}", *command)
         answer = self._tools.run(command, mount=self._folder, server=server)
         if not answer.ok and client_tools.lost_connection(answer.stderr):
             raise TargetLostError("the target went away while objects were made", _LOST_HINT)
-        require(answer, strict=strict, doing=f"making the {section.replace('-', ' ')} objects")
+        require(answer, strict=strict, doing="making what the schema's dump holds")
 
 
 def is_strict(connection: Connection) -> bool:

@@ -43,25 +43,25 @@ class Measured:
 def measure(checkout: Checkout, *arguments: str) -> Measured:
     """Run a task of the checkout to its end; it is interrupted when this is."""
     started = time.monotonic()
-    process = checkout.start(*arguments)
     output: list[str] = []
-    readers = [
-        threading.Thread(target=output.extend, args=(stream,), daemon=True)
-        for stream in (process.stdout, process.stderr)
-    ]
-    try:
+    with checkout.start(*arguments) as process:
+        readers = [
+            threading.Thread(target=output.extend, args=(stream,), daemon=True)
+            for stream in (process.stdout, process.stderr)
+        ]
+        try:
+            for reader in readers:
+                reader.start()
+            peak = _watch(process.pid)
+            seconds = time.monotonic() - started
+            # The kernel keeps it until somebody has waited for the process.
+            cpu = _cpu(process.pid)
+            process.wait()
+        except BaseException:
+            _end(process)
+            raise
         for reader in readers:
-            reader.start()
-        peak = _watch(process.pid)
-        seconds = time.monotonic() - started
-        # The kernel keeps it until somebody has waited for the process.
-        cpu = _cpu(process.pid)
-        process.wait()
-    except BaseException:
-        _end(process)
-        raise
-    for reader in readers:
-        reader.join()
+            reader.join()
     return Measured(process.returncode, "".join(output), seconds, cpu, peak)
 
 

@@ -37,22 +37,31 @@ ALTER TABLE tick ADD CONSTRAINT known FOREIGN KEY (symbol) REFERENCES symbol NOT
 # Whatever became of the tables, these answer the same.
 UNCHANGED = (
     "SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM trade t",
-    "SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint "
-    "WHERE conrelid IN ('trade'::regclass, 'daily'::regclass, 'remark'::regclass) "
-    "AND contype <> 'n' AND (contype <> 'f' OR conparentid = 0) AND conname !~ '^[0-9]' ORDER BY 1",
+    (
+        "SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint "
+        "WHERE conrelid IN ('trade'::regclass, 'daily'::regclass, 'remark'::regclass) "
+        "AND contype <> 'n' AND (contype <> 'f' OR conparentid = 0) AND conname !~ '^[0-9]' "
+        "ORDER BY 1"
+    ),
     "SELECT polname, polcmd::text, pg_get_expr(polqual, polrelid) FROM pg_policy ORDER BY 1",
     "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = 'trade'::regclass",
-    "SELECT attname, attidentity::text, attgenerated::text, attnotnull, attstattarget "
-    "FROM pg_attribute WHERE attrelid = 'trade'::regclass AND attnum > 0 AND NOT attisdropped "
-    "ORDER BY 1",
-    "SELECT relname, relkind::text, relpersistence::text, relispopulated FROM pg_class "
-    "WHERE relnamespace = 'public'::regnamespace AND relname IN ('volatile', 'cheap', 'by_venue', "
-    "'a total', 'unfilled', 'lonely') ORDER BY 1",
+    (
+        "SELECT attname, attidentity::text, attgenerated::text, attnotnull, attstattarget "
+        "FROM pg_attribute WHERE attrelid = 'trade'::regclass AND attnum > 0 AND NOT attisdropped "
+        "ORDER BY 1"
+    ),
+    (
+        "SELECT relname, relkind::text, relpersistence::text, relispopulated FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace AND relname IN "
+        "('volatile', 'cheap', 'by_venue', 'a total', 'unfilled', 'lonely') ORDER BY 1"
+    ),
     'SELECT sum FROM "a total"',
     "SELECT id > 1000 FROM newest()",
     "SELECT last_value, is_called FROM lonely",
-    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
-    "AND tgrelid = 'trade'::regclass AND tgname = 'stamp it'",
+    (
+        "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal "
+        "AND tgrelid = 'trade'::regclass AND tgname = 'stamp it'"
+    ),
 )
 DATABASES = "SELECT oid, datname FROM pg_database ORDER BY oid"
 
@@ -83,7 +92,7 @@ def consent(to: str) -> tuple[str, ...]:
 
 
 def test_ticks_go_to_a_server_without_timescaledb_and_come_back_as_a_hypertable(
-    fresh_stack: Checkout, source: Server, neon: Server
+    fresh_stack: Checkout, neon: Server
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="ticks")
@@ -298,7 +307,7 @@ def test_what_cannot_be_carried_is_refused_by_name(
 
 @pytest.mark.parametrize("to", ["local", "neon"])
 def test_a_hostile_source_runs_nothing_at_the_target(
-    fresh_stack: Checkout, source: Server, neon: Server, to: str
+    fresh_stack: Checkout, neon: Server, to: str
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="hostile")

@@ -211,7 +211,7 @@ def test_a_network_that_swallows_everything_ends_the_transfer_with_one_line(
     assert 0 < arrived < CRATES
     stack.expect(*ONE_BY_ONE)
     brought, whole = streamed(stack)
-    assert abs(brought / whole - (1 - arrived / CRATES)) < 0.01
+    assert 0 < brought < whole * (1 - 0.9 * arrived / CRATES)
     stack.expect("verify", "source", "local")
     assert leftovers(stack) == []
 

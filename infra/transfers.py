@@ -142,6 +142,7 @@ class Transfers:
         finally:
             progress.stage("restarting the database with its own settings")
             loading.end(session.target.superuser, known, self._restart)
+            session.record.note(load_settings=None)
 
     def _stream(self, session: Session, staging: Staging, progress: Progress) -> Stream:
         there, project = session.target, self._settings.project

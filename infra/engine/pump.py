@@ -50,7 +50,11 @@ _SAID = re.compile(
     r"(?=^(?:DETAIL|HINT|QUERY|CONTEXT|LINE \d+|LOCATION|[A-Z]+ NAME):|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-_LOST = re.compile(r"08...|57P0[123]")
+# 55P03 is a lock that somebody has waited for longer than we have: our snapshot is in his way, and
+# the next attempt has another one.
+_LOST = re.compile(r"08...|57P0[123]|55P03")
+# After a restart the snapshot is gone, whose error has no SQLSTATE of its own.
+_SNAPSHOT_GONE = re.compile(r"^LOCATION:  ImportSnapshot,", re.MULTILINE)
 
 # Before there is a connection psql shows no SQLSTATE. Whoever asks again after one of these is
 # refused again, or locked out.
@@ -99,7 +103,7 @@ class _Side:
         said = list(_SAID.finditer(self.complaint))
         if said:
             state, message = said[-1].group(1), " ".join(said[-1].group(2).split())
-            lost = _LOST.fullmatch(state) is not None
+            lost = bool(_LOST.fullmatch(state) or _SNAPSHOT_GONE.search(self.complaint))
             hint = f"The server's code for this is SQLSTATE {state}."
         else:
             message = _unexplained(self.complaint) or f"psql ended with exit code {self.code}"

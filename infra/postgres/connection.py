@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -24,8 +25,14 @@ Connection = psycopg.Connection[TupleRow]
 
 _ERRORS: dict[Side, type[SlipwayError]] = {"source": SourceError, "target": TargetError}
 _LOST: dict[Side, type[SlipwayError]] = {"source": SourceLostError, "target": TargetLostError}
-# The server went away, or is on its way out or in; a connection that broke has no code at all.
-_LOST_STATES = ("08", "57P01", "57P02", "57P03")
+# The server went away, or is on its way out or in; a connection that broke has no code at all. The
+# last one is a lock that was not to be had in time.
+_LOST_STATES = ("08", "57P01", "57P02", "57P03", "55P03")
+# A snapshot is gone with the session that held it, and its error has no code of its own.
+_SNAPSHOT_GONE = "ImportSnapshot"
+
+# What goes wrong is said by the errors raised here; psycopg would say it again in its own words.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 @contextmanager
@@ -122,7 +129,8 @@ def _explain(endpoint: Endpoint, side: Side, database: str, error: psycopg.Error
 def _is_lost(error: psycopg.Error) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate.startswith(_LOST_STATES)
+    gone = error.diag.source_function == _SNAPSHOT_GONE
+    return gone or error.sqlstate.startswith(_LOST_STATES)
 
 
 def _name(endpoint: Endpoint, database: str) -> str:

@@ -195,6 +195,8 @@ class _Count:
             connection.commit()
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
+            # Whoever waits to change a table waits for the snapshot, and we would wait for him.
+            connection.execute("SET LOCAL lock_timeout = '20s'")
             connection.execute(
                 sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._moment.name))
             )

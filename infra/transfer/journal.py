@@ -154,6 +154,11 @@ class Record:
         self._journal.write(self.entry)
         self._journal.boundary(f"after-{state}")
 
+    def note(self, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Record what has changed since the last step."""
+        self.entry = replace(self.entry, facts={**self.entry.facts, **facts})
+        self._journal.write(self.entry)
+
     def close(self, outcome: Outcome) -> None:
         """Record how it ended."""
         self.entry = replace(self.entry, outcome=outcome)

@@ -35,12 +35,17 @@ def begin(maintenance: Maintenance, known: Mapping[str, str | None], restart: Re
 
 def end(superuser: Endpoint, known: Mapping[str, str | None], restart: Restart) -> None:
     """Restart the server into its own settings, however far it had come; done twice is as once."""
+    _wait(superuser)
     with connect(superuser, "target", database=swap.MAINTENANCE, autocommit=True) as connection:
         load_settings.restore(connection, known)
         loading = load_settings.in_force(connection)
-    if not loading:
-        return
-    restart()
+    if loading:
+        restart()
+        _wait(superuser)
+
+
+def _wait(superuser: Endpoint) -> None:
+    """Wait for a server that is on its way up, as it is when a restart was interrupted."""
     deadline = time.monotonic() + _BACK_SECONDS
     while True:
         try:

@@ -61,10 +61,15 @@ def settle(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
 def settled(
     maintenance: Connection | Maintenance, superuser: Endpoint, record: Record
 ) -> Iterator[None]:
-    """Settle at once what fails inside; where the server is gone too, the next command does it."""
+    """Settle at once what fails inside; where the server is gone too, the next command does it.
+
+    The same goes for a server that could not be given back its own settings.
+    """
     try:
         yield
     except BaseException:
+        if record.entry.facts.get("load_settings"):
+            raise
         with suppress(psycopg.Error, SlipwayError):
             if isinstance(maintenance, Maintenance):
                 maintenance.ensure()

@@ -115,14 +115,24 @@ def test_a_server_is_brought_back_and_waited_for(server: Server) -> None:
 
     loading.end(SUPERUSER, KNOWN, server.restart)
 
-    assert server.done == ["connect", "restore", "restart", *["away"] * 3, "connect"]
+    there = ["connect", "connect", "restore", "restart"]
+    assert server.done == [*there, *["away"] * 3, "connect"]
+
+
+def test_a_server_on_its_way_from_an_interrupted_restart_is_waited_for(server: Server) -> None:
+    server.done.append("restart")
+    server.away = 3
+
+    loading.end(SUPERUSER, KNOWN, server.restart)
+
+    assert server.done[1:] == [*["away"] * 3, "connect", "connect", "restore"]
 
 
 def test_a_server_that_never_came_so_far_is_not_restarted(server: Server) -> None:
     loading.end(SUPERUSER, KNOWN, server.restart)
     loading.end(SUPERUSER, KNOWN, server.restart)
 
-    assert server.done == ["connect", "restore"] * 2
+    assert server.done == ["connect", "connect", "restore"] * 2
 
 
 def test_a_server_that_stays_away_is_an_error_after_a_minute(server: Server) -> None:

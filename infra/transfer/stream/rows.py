@@ -29,6 +29,9 @@ _SETTINGS = (
     "SET LOCAL bytea_output = 'hex'; SET LOCAL TimeZone = 'UTC'; "
 )
 
+# Whoever waits to change a table waits for the snapshot, and the copy would wait for him.
+_LOCK_TIMEOUT = sql.SQL("SET LOCAL lock_timeout = '20s'; ")
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -161,10 +164,11 @@ class Rows:
     def _reading(self, rows: sql.Composable, found: Columns, snapshot: str) -> End:
         statement = sql.SQL(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}; "
-            "{}SET LOCAL row_security = off; COPY ({}) TO STDOUT{}"
+            "{}{}SET LOCAL row_security = off; COPY ({}) TO STDOUT{}"
         ).format(
             sql.Literal(snapshot),
             _settings(self._source),
+            _LOCK_TIMEOUT,
             rows,
             sql.SQL(" (FORMAT binary)" if found.binary else ""),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,8 +82,8 @@ class Stream:
 
         Raises SourceError, TargetError, ClientToolError or VerificationError.
         """
-        with tempfile.TemporaryDirectory(dir=self._way.folder, prefix="stream-") as name:
-            expected = self._patiently(maintenance, record, Path(name))
+        with self._folder() as folder:
+            expected = self._patiently(maintenance, record, folder)
         arrived = self._staging.receipt(recode=expected.recoded)
         expected, found = align.align(expected, arrived, internals=False)
         self._staging.require(
@@ -91,6 +91,17 @@ class Stream:
         )
         record.reach("verified")
         return found
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """Make a place for the schema's dump, where a killed command may have left its own."""
+        folder = self._way.folder / f"stream-{self._staging.destination.target}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _patiently(self, maintenance: Maintenance, record: Record, folder: Path) -> Receipt:
         """Try again when a server went away, as long as something arrives in between."""

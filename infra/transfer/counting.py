@@ -6,7 +6,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -19,13 +18,13 @@ from infra.postgres.connection import Connection
 from infra.postgres.relations import LogicalTable, Part
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import PartReceipt, Receipt, TableReceipt, add_up
+from infra.transfer.workers import together
 
 # Opens one more connection to the database that is counted.
 Connect = Callable[[], AbstractContextManager[Connection]]
 
 # Encodings whose bytes are those of UTF-8, or are taken for them.
 _SAME_BYTES = {"UTF8", "SQL_ASCII"}
-_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -163,18 +162,7 @@ class _Count:
     def run(self, jobs: int) -> dict[int, list[PartReceipt]]:
         """Count everything; the first failure, or Ctrl-C, stops all workers."""
         self._progress.stage("counting and hashing rows", total=self._bytes, unit="bytes")
-        with ThreadPoolExecutor(max_workers=max(1, min(jobs, self._units))) as pool:
-            futures = [pool.submit(self._work, number) for number in range(min(jobs, self._units))]
-            try:
-                while not all(future.done() for future in futures):
-                    done, _ = wait(futures, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
-                    for future in done:
-                        future.result()
-            except BaseException:
-                self._stop()
-                raise
-        for future in futures:
-            future.result()
+        together(self._work, min(jobs, self._units), self._stop)
         return defaultdict(
             list,
             {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from infra.postgres import schema_dump
@@ -18,6 +20,7 @@ from infra.transfer.stream import finishing, keys
 from infra.transfer.stream.keys import Index, Key
 from infra.transfer.stream.layouts import Layouts
 from infra.transfer.stream.schema import Schema, is_strict
+from infra.transfer.workers import together
 
 _T = TypeVar("_T")
 
@@ -58,6 +61,8 @@ class Completion:
         # Those of `pg_restore` and our own are made at the same time.
         self._memory = None if memory is None else f"{memory // (2 * jobs)}MB"
         self._progress = progress
+        self._stopped = threading.Event()
+        self._running: list[Connection] = []
 
     def run(self, planned: Layouts, receipt: Receipt) -> None:
         """Complete the staging database, whose rows are all there."""
@@ -68,8 +73,12 @@ class Completion:
             found = self._schema.after_rows(schema_dump.read_present(connection))
             with ThreadPoolExecutor(1) as pool:
                 own = pool.submit(self._make, found.remade)
-                self._restore(found.keys, strict=strict)
-                own.result()
+                try:
+                    self._restore(found.keys, strict=strict)
+                    own.result()
+                except BaseException:
+                    self._stop()
+                    raise
             self._progress.stage("making foreign keys, triggers and the rest")
             self._restore(found.rest, strict=strict)
             keys.make(connection, [key for key in self._own.keys if key.foreign])
@@ -96,13 +105,27 @@ class Completion:
         self._at_once(keys.make_index, [self._own.indexes[oid] for oid in indexes])
 
     def _at_once(self, make: Callable[[Connection, _T], None], items: Sequence[_T]) -> None:
-        def one(item: _T) -> None:
-            with self._opened() as connection:
-                make(connection, item)
+        queue: SimpleQueue[_T] = SimpleQueue()
+        for item in items:
+            queue.put(item)
 
-        with ThreadPoolExecutor(self._jobs) as pool:
-            for _ in pool.map(one, items):
-                pass
+        def work(_: int) -> None:
+            with self._opened() as connection:
+                self._running.append(connection)
+                while not self._stopped.is_set():
+                    try:
+                        item = queue.get_nowait()
+                    except Empty:
+                        break
+                    make(connection, item)
+                self._running.remove(connection)
+
+        together(work, min(self._jobs, len(items)), self._stop)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        for connection in list(self._running):
+            connection.cancel_safe(timeout=5)
 
     @contextmanager
     def _opened(self) -> Iterator[Connection]:

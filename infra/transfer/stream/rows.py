@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -17,8 +16,8 @@ from infra.postgres.connection import Connection
 from infra.transfer.progress import Progress
 from infra.transfer.stream import ledger
 from infra.transfer.stream.units import Unit
+from infra.transfer.workers import together
 
-_POLL_SECONDS = 0.2
 _TRANSACTION_TIMEOUT_VERSION = 170000
 
 # Text looks the same on both sides whatever their own settings are.
@@ -104,19 +103,9 @@ class Rows:
         queue: SimpleQueue[Load] = SimpleQueue()
         for load in sorted(loads, key=lambda load: load.unit.size, reverse=True):
             queue.put(load)
-        workers = max(1, min(jobs, len(loads)))
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            futures = [pool.submit(self._work, n, queue, snapshot) for n in range(workers)]
-            try:
-                while not all(future.done() for future in futures):
-                    done, _ = wait(futures, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
-                    for future in done:
-                        future.result()
-            except BaseException:
-                self._stop()
-                raise
-        for future in futures:
-            future.result()
+        together(
+            lambda number: self._work(number, queue, snapshot), min(jobs, len(loads)), self._stop
+        )
 
     def seed(self, loads: Sequence[Load], snapshot: str) -> None:
         """Bring one row of each unit into its table, so that TimescaleDB makes the chunks."""

@@ -13,8 +13,9 @@ from infra.settings import Images
 from tests.faults import sources
 from tests.fixtures.checkout import Checkout, running
 from tests.fixtures.disks import Disk, disk
-from tests.fixtures.faults import DIGEST, TRANSFER, Digest, drop_staging, live_digest
+from tests.fixtures.faults import DIGEST, Digest, live_digest
 from tests.fixtures.servers import LITTLE, Server, start_server
+from tests.fixtures.transfers import TRANSFER, drop_staging
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,26 +15,22 @@ from tests.faults.sources import CHUNKS
 from tests.fixtures.checkout import Checkout, interrupt
 from tests.fixtures.faults import (
     DIGEST,
-    TRANSFER,
     Digest,
     Reader,
     ask,
     complaint,
     edited,
     ended,
-    files_of_chunks,
-    held_in_rows,
     killed,
     leftovers,
     live_digest,
-    newest,
     staging,
     started,
-    streamed,
     tools_of,
     wait_until,
 )
 from tests.fixtures.servers import Server
+from tests.fixtures.transfers import TRANSFER, files_of_chunks, held_in_rows, newest, streamed
 
 # One after the other, each by the command that goes on where the one before was killed.
 POINTS = (

@@ -12,24 +12,26 @@ import pytest
 from infra.settings import Images
 from tests.fixtures.checkout import Checkout, free_port
 from tests.fixtures.faults import (
-    ONE_BY_ONE,
-    TRANSFER,
-    arrived_units,
     ask,
     complaint,
-    drop_staging,
     edited,
     ended,
-    held_in_rows,
     leftovers,
-    newest,
     staging,
     started,
-    streamed,
     wait_until,
 )
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.servers import Server, start_server
+from tests.fixtures.transfers import (
+    ONE_BY_ONE,
+    TRANSFER,
+    arrived_units,
+    drop_staging,
+    held_in_rows,
+    newest,
+    streamed,
+)
 
 CUTS = 20
 CRATES = 100

@@ -14,25 +14,27 @@ from tests.fixtures.checkout import Checkout
 from tests.fixtures.disks import Disk
 from tests.fixtures.faults import (
     DIGEST,
-    ONE_BY_ONE,
-    TRANSFER,
     Reader,
     Writer,
     ask,
     complaint,
     databases,
-    drop_staging,
     ended,
-    files_of_chunks,
-    held_in_rows,
     leftovers,
     live_digest,
     staging,
     started,
-    streamed,
     wait_until,
 )
 from tests.fixtures.servers import LITTLE, Server, put_file
+from tests.fixtures.transfers import (
+    ONE_BY_ONE,
+    TRANSFER,
+    drop_staging,
+    files_of_chunks,
+    held_in_rows,
+    streamed,
+)
 
 # Of the harbour's last day, in which it has no quote yet.
 SECONDS_LEFT = 44

@@ -120,10 +120,9 @@ class Transfers:
                     # What differs once would be taken for whole by the next attempt.
                     swap.drop(maintenance.connection, staging.name)
                     raise
-            with staging.owned() as connection:
-                ledger.drop(connection)
             maintenance.ensure()
             staging.go_live(maintenance.connection, session.record, self._journal.boundary)
+            ledger.drop_live(there.superuser)
             report.arrived(arrived)
             report.actual["target_bytes"] = swap.size(maintenance.connection, there.database)
         return arrived, report.lines

@@ -22,6 +22,7 @@ from infra.transfer import loading, swap
 from infra.transfer.journal import Entry, Journal, Record
 from infra.transfer.loading import Restart
 from infra.transfer.maintenance import Maintenance
+from infra.transfer.stream import ledger
 
 LOCAL = "local"
 
@@ -44,6 +45,8 @@ def settle(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
     if live is not None and live == entry.facts.get("staging_oid"):
         swap.drop(maintenance, swap.discarded_name(entry.database))
         swap.start_workers(superuser)
+        if entry.command == "transfer":
+            ledger.drop_live(superuser)
         record.close("finished")
         back = "; `invoke undo` takes it back" if superuser.target == LOCAL else ""
         return f"{what} had gone live and is finished{back}"

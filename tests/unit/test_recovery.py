@@ -17,6 +17,7 @@ from infra.transfer import loading, recovery, swap
 from infra.transfer.journal import Entry, Journal, Record
 from infra.transfer.loading import Restart
 from infra.transfer.recovery import Owned
+from infra.transfer.stream import ledger
 from tests.unit.conftest import FakeEngine, MakeSettings, RecordingRunner
 
 LONG_AGO = 1.0
@@ -136,6 +137,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     for name in ("maintenance", "oid", "drop"):
         monkeypatch.setattr(swap, name, getattr(made, name))
     monkeypatch.setattr(swap, "start_workers", lambda _: made.done.append("workers"))
+    monkeypatch.setattr(ledger, "drop_live", lambda _: made.done.append("ledger"))
     monkeypatch.setattr(
         timescale, "drop_roles", lambda _, roles: made.done.append(f"roles {roles}")
     )
@@ -185,14 +187,16 @@ def test_a_killed_restore_keeps_no_staging_database(journal: Journal, server: Se
     assert outcome(journal) == "taken back"
 
 
-@pytest.mark.parametrize("command", ["restore", "transfer"])
-def test_what_had_gone_live_is_finished(journal: Journal, server: Server, command: str) -> None:
+@pytest.mark.parametrize(("command", "more"), [("restore", []), ("transfer", ["ledger"])])
+def test_what_had_gone_live_is_finished(
+    journal: Journal, server: Server, command: str, more: list[str]
+) -> None:
     server.databases = {"trading", "trading__staging"}
     killed(journal, command, staging_oid=77)
 
     (line,) = recovery.settle_all(journal, server.owned)
     assert "had gone live and is finished" in line
-    assert server.done == ["maintenance", "drop trading__discarded", "workers"]
+    assert server.done == ["maintenance", "drop trading__discarded", "workers", *more]
     assert outcome(journal) == "finished"
 
 

@@ -1,7 +1,8 @@
 """The ledger: which rows have arrived, kept in the staging database itself.
 
 A unit is noted in the transaction that brings its rows, so after any kill, cut or crash the notes
-are true. The notes go live with the database for a moment and are dropped before the swap.
+are true. The notes go live with the database and are dropped at once: dropped before the swap, they
+would be missed by whoever goes on after a kill in between.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Any
 
 from psycopg import sql
 
+from backend.config import Endpoint
 from infra.postgres import inventory
-from infra.postgres.connection import Connection
+from infra.postgres.connection import Connection, connect
 from infra.transfer.receipt import Receipt
 from infra.transfer.stream.units import Unit
 
@@ -83,6 +85,7 @@ def completed(connection: Connection) -> Receipt | None:
     return None if found is None else Receipt.from_json(found)
 
 
-def drop(connection: Connection) -> None:
-    """Remove the ledger."""
-    connection.execute("DROP SCHEMA IF EXISTS slipway_stream CASCADE")
+def drop_live(superuser: Endpoint) -> None:
+    """Remove the ledger from the live database."""
+    with connect(superuser, "target", autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS slipway_stream CASCADE")

@@ -109,8 +109,13 @@ def rows(server: Server) -> int:
     return int(str(server.execute("SELECT count(*) FROM t", TARGET)[0][0]))
 
 
+def labelled(client: docker.DockerClient, label: str) -> list[Container]:
+    # Between the list and a look at each some may go.
+    return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+
+
 def containers(client: docker.DockerClient) -> list[Container]:
-    return client.containers.list(all=True, filters={"label": f"{TOOL_LABEL}={os.getpid()}"})
+    return labelled(client, f"{TOOL_LABEL}={os.getpid()}")
 
 
 @contextmanager
@@ -395,7 +400,7 @@ def test_a_command_killed_in_the_middle_leaves_no_container_and_no_row(
             wait_for(lambda: backends(databases, SOURCE))
             command.kill()
         mine = f"{TOOL_LABEL}={command.pid}"
-        wait_for(lambda: not docker_client.containers.list(all=True, filters={"label": mine}))
+        wait_for(lambda: not labelled(docker_client, mine))
 
     wait_for(lambda: not backends(databases, TARGET))
     assert rows(databases) == 0

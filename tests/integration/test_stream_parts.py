@@ -767,8 +767,10 @@ def fill_in_vain(server: Server) -> None:
             "CREATE MATERIALIZED VIEW s.a AS SELECT n FROM s.z; "
             "REFRESH MATERIALIZED VIEW s.z WITH NO DATA",
         )
+        found = receipt(connection)
+        run(connection, "REFRESH MATERIALIZED VIEW s.a WITH NO DATA")
         try:
-            finishing.refresh(connection, receipt(connection))
+            finishing.refresh(connection, found)
         finally:
             clean(connection)
 

@@ -129,6 +129,18 @@ def remake(connection: Connection, table: LogicalTable, clause: sql.Composable) 
                     between, sql.Identifier(column), sql.Literal(target)
                 )
             )
+        for column, option, value in inventory.query(
+            connection,
+            "SELECT a.attname, o.option_name, o.option_value FROM pg_catalog.pg_attribute a, "
+            "pg_catalog.pg_options_to_table(a.attoptions) o "
+            "WHERE a.attrelid = %s::pg_catalog.regclass AND NOT a.attisdropped",
+            name.as_string(),
+        ):
+            connection.execute(
+                sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET ({} = {})").format(
+                    between, sql.Identifier(column), sql.Identifier(option), sql.Literal(value)
+                )
+            )
         if inventory.query(
             connection,
             "SELECT FROM pg_catalog.pg_class "

@@ -14,7 +14,7 @@ SELECT r.oid::pg_catalog.int8, a.attname, pg_catalog.format_type(a.atttypid, NUL
   CASE WHEN a.atttypid IN ('int2'::pg_catalog.regtype, 'int4'::pg_catalog.regtype,
       'int8'::pg_catalog.regtype)
     THEN (
-      SELECT (b.ends[2]::pg_catalog.int8 - b.ends[1]::pg_catalog.int8)::pg_catalog.text
+      SELECT (b.ends[2]::pg_catalog.numeric - b.ends[1]::pg_catalog.numeric)::pg_catalog.text
       FROM bound b
       WHERE b.inhparent = r.oid AND b.ends IS NOT NULL
         AND b.ends[1] <> 'MINVALUE' AND b.ends[2] <> 'MAXVALUE'

@@ -6,18 +6,16 @@ The rows are few, so that what is measured is what each chunk costs. Linux only.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks import contenders, market, orchestrator
+from benchmarks import command, contenders, market, orchestrator
 from benchmarks.contenders import Run
 from benchmarks.scene import MARKET, Scene, scene
 from infra.console import Console
 from infra.engine.client import Engine
-from infra.errors import SlipwayError
-from infra.process import Runner, SubprocessRunner
+from infra.process import Runner
 
 CHUNKS = (60, 300, 1000, 3000)
 ROWS_PER_CHUNK = 100
@@ -93,18 +91,8 @@ def main() -> int:
     """Measure from the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="benchmarks.chunks", description=__doc__)
     parser.add_argument("--chunks", type=_counts, default=CHUNKS, help="numbers with commas")
-    console, runner = Console(), SubprocessRunner()
-    # All servers are removed after `kill` too, as they are after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        run(console, runner, Engine(runner), counts=parser.parse_args().chunks)
-    except SlipwayError as error:
-        console.error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.warn("interrupted")
-        return 130
-    return 0
+    counts = parser.parse_args().chunks
+    return command.run(lambda console, runner: run(console, runner, Engine(runner), counts=counts))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from docker.errors import ImageNotFound
 from backend.config import Endpoint
 from infra.engine import images
 from infra.engine.client import TOOL_LABEL, Engine
+from infra.engine.tools import SOCKETS
 from infra.process import Runner
 from tests.fixtures.checkout import ROOT
 
-_SOCKETS = "/var/run/postgresql"
 # libpq takes no password file that others can read.
 _BEGINNING = """
 set -euo pipefail
@@ -82,7 +82,7 @@ def run(
         init=True,
         labels={"io.slipway.project": "slipway", TOOL_LABEL: str(os.getpid())},
         network_mode="host",
-        volumes=[] if sockets is None else [f"{sockets}:{_SOCKETS}"],
+        volumes=[] if sockets is None else [f"{sockets}:{SOCKETS}"],
     )
     try:
         container.start()
@@ -132,7 +132,7 @@ def _uri(endpoint: Endpoint) -> str:
 
 
 def _by_socket(endpoint: Endpoint) -> str:
-    return f"postgresql://{endpoint.user}@/{endpoint.database}?host={_SOCKETS}"
+    return f"postgresql://{endpoint.user}@/{endpoint.database}?host={SOCKETS}"
 
 
 def _passfile_line(endpoint: Endpoint) -> str:

@@ -15,6 +15,7 @@ from benchmarks import containers, market
 from benchmarks.contenders import JOBS, Run
 from benchmarks.market import Content
 from benchmarks.scene import MARKET, Scene
+from infra.engine.tools import socket_volume
 from infra.postgres import load_settings
 
 _DATABASE = "bench_floor"
@@ -62,7 +63,7 @@ def floor(scene: Scene, expected: Content) -> Run:
             _SCRIPT,
             source=replace(scene.source, database=MARKET),
             target=target,
-            sockets=f"{scene.checkout.project}_db_socket",
+            sockets=socket_volume(scene.checkout.project),
             environment={
                 "JOBS": str(JOBS),
                 "MEMORY": _MEMORY,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import sys
 import time
@@ -24,13 +23,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from backend.models import Base
+from benchmarks import command
 from benchmarks.server import server
 from infra.console import Console
 from infra.engine import images
 from infra.engine.client import Engine
-from infra.errors import SlipwayError, TargetError
+from infra.errors import TargetError
 from infra.postgres.connection import Connection, connect
-from infra.process import SubprocessRunner
 from infra.transfer import counting
 from infra.transfer.progress import Silent
 
@@ -134,23 +133,11 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the hypertable")
     parser.add_argument("--workers", type=int, default=WORKERS, help="processes that read")
     arguments = parser.parse_args()
-    console = Console()
-    # The server is removed after `kill` too, as it is after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        run(
-            console,
-            Engine(SubprocessRunner()),
-            rows=arguments.rows,
-            workers=arguments.workers,
+    return command.run(
+        lambda console, runner: run(
+            console, Engine(runner), rows=arguments.rows, workers=arguments.workers
         )
-    except SlipwayError as error:
-        console.error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.warn("interrupted")
-        return 130
-    return 0
+    )
 
 
 def _make(connection: Connect, rows: int) -> None:

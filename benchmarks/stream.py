@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import psutil
 
-from benchmarks import containers, contenders, figures, market, orchestrator
+from benchmarks import command, containers, contenders, figures, market, orchestrator
 from benchmarks.contenders import Contender, Run
 from benchmarks.floor import floor
 from benchmarks.market import CHUNKS, Content
@@ -24,8 +23,7 @@ from benchmarks.orchestrator import Measured
 from benchmarks.scene import MARKET, TWIN, Scene, scene
 from infra.console import Console
 from infra.engine.client import Engine
-from infra.errors import SlipwayError
-from infra.process import Runner, SubprocessRunner
+from infra.process import Runner
 
 ROWS = 20_000_000
 ROUNDS = 3
@@ -71,24 +69,17 @@ def run(
     return result
 
 
-def command(description: str, rows: int, work: Callable[[Console, int, int], object]) -> int:
-    """Measure from the command line and return the exit code; `work` gets rows and rounds."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description=description)
-    parser.add_argument("--rows", type=int, default=rows, help="rows of the hypertable")
+def main() -> int:
+    """Measure from the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="benchmarks.stream", description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of the hypertable")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is measured")
     arguments = parser.parse_args()
-    console = Console()
-    # All servers are removed after `kill` too, as they are after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        work(console, arguments.rows, arguments.rounds)
-    except SlipwayError as error:
-        console.error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.warn("interrupted")
-        return 130
-    return 0
+    return command.run(
+        lambda console, runner: run(
+            console, runner, Engine(runner), rows=arguments.rows, rounds=arguments.rounds
+        )
+    )
 
 
 def _make(servers: Scene, rows: int) -> tuple[Content, int]:
@@ -130,10 +121,5 @@ def _show(console: Console, result: Result) -> None:
         console.line(line)
 
 
-def _main(console: Console, rows: int, rounds: int) -> None:
-    runner = SubprocessRunner()
-    run(console, runner, Engine(runner), rows=rows, rounds=rounds)
-
-
 if __name__ == "__main__":
-    sys.exit(command(__doc__, ROWS, _main))
+    sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra import archives
@@ -12,7 +12,7 @@ from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
 from infra.errors import RefusedError, UsageError, VerificationError
-from infra.postgres import client_tools, inventory, relations, survey, target
+from infra.postgres import client_tools, inventory, relations, role, survey, target
 from infra.postgres.connection import connect
 from infra.postgres.survey import Survey
 from infra.reporting import reported
@@ -38,11 +38,16 @@ _MEMORY = 1024
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was found at both ends, and what becomes of it with the options that both allow."""
+    """What was found at both ends, and what becomes of it with the options that both allow.
+
+    `timescaledb` says whether the target will have it, `restarts` whether its server gets load
+    settings.
+    """
 
     survey: Survey
     plan: Plan
-    tables: planning.Tables
+    timescaledb: bool
+    restarts: bool
     options: Options
 
 
@@ -129,7 +134,7 @@ class Transfers:
 
     @contextmanager
     def _load_settings(self, session: Session, progress: Progress) -> Iterator[None]:
-        known = loading.plan(session.maintenance) if session.prepared.tables.restarts else None
+        known = loading.plan(session.maintenance) if session.prepared.restarts else None
         session.record.reach("confirmed", load_settings=known)
         if known is None:
             yield
@@ -159,7 +164,7 @@ class Transfers:
             self._tools,
             session.prepared.survey,
             session.prepared.options,
-            timescaledb=session.prepared.tables.timescaledb,
+            timescaledb=session.prepared.timescaledb,
             memory=_MEMORY if there.target == "local" else None,
             progress=progress,
         )
@@ -222,7 +227,7 @@ class Transfers:
                     f"Check the name of the database of target {source.endpoint.target} in .env.",
                 )
             found = survey.take(reading)
-            options = fitted(asked, source=inventory.room(reading), target=inventory.room(writing))
+            options = fitted(asked, source=role.room(reading), target=role.room(writing))
             facts = target.read(
                 writing,
                 found,
@@ -232,26 +237,31 @@ class Transfers:
                 free=self._engine.free_bytes(self._settings.project, "db") if local else None,
             )
             sampled = prediction.sample_source(reading, found, jobs=options.jobs, seconds_limit=1.0)
-            expected = prediction.for_target(
-                writing, found, verification_seconds=sampled.seconds, jobs=options.jobs
+            expected = replace(
+                prediction.for_target(
+                    writing, found, verification_seconds=sampled.seconds, jobs=options.jobs
+                ),
+                # The source's statistics know nothing of what came a minute ago.
+                rows=sampled.rows,
             )
             tables = conversions.read(
                 reading,
                 relations.tables(reading),
                 options,
                 timescaledb=_has_timescaledb(found, facts, options),
-                restarts=local and expected.target_bytes >= _WORTH_A_RESTART,
-                asked=asked,
-                reads_all_rows=inventory.reads_all_rows(writing),
+                reads_all_rows=role.reads_all_rows(writing),
             )
+        restarts = local and expected.target_bytes >= _WORTH_A_RESTART
         plan = planning.for_stream(
             found,
             facts,
             tables,
+            restarts=restarts,
+            fewer_jobs=None if options == asked else options.jobs,
             client_major=client_tools.major_version(client),
             prediction=expected,
         )
-        return Prepared(found, plan, tables, options)
+        return Prepared(found, plan, tables.timescaledb, restarts, options)
 
 
 def _has_timescaledb(source: Survey, there: target.TargetFacts, options: Options) -> bool:

@@ -20,6 +20,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # The password arrives as the first line of standard input: it stands in no argument list and in
 # nothing that `docker inspect` shows.
 _WRAPPER = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@"'
+# Where the Compose database and whoever shares its volume have the server's unix socket.
+SOCKETS = "/var/run/postgresql"
 # libpq's word for the certificates of the machine; anything else is a file.
 _SYSTEM = "system"
 # A hosted database that sleeps needs this long to wake; a connection that is cut without a word is
@@ -30,10 +32,6 @@ _PATIENCE = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
-
-
-# Where the Compose database and whoever shares its volume have the server's unix socket.
-_SOCKETS = "/var/run/postgresql"
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,11 @@ def server(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
     return Server(network, host, port, endpoint.user, endpoint.sslmode, endpoint.password)
 
 
+def socket_volume(project: str) -> str:
+    """Return the name of the volume that Compose makes for the database's socket."""
+    return f"{project}_db_socket"
+
+
 def on_host(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
     """Reach an endpoint just as the host does, so that one container can reach any two.
 
@@ -84,7 +87,7 @@ def on_host(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
     """
     host, port, volume = endpoint.host, endpoint.port, None
     if endpoint.target == "local":
-        host, port, volume = _SOCKETS, 5432, f"{project}_db_socket"
+        host, port, volume = SOCKETS, 5432, socket_volume(project)
     elif desktop and host in _LOOPBACK:
         host = "host.docker.internal"
     return Server(
@@ -179,7 +182,7 @@ class ClientTools:
             if server.sslrootcert and server.sslrootcert != _SYSTEM
         ]
         mounts += [
-            f"type=volume,source={server.volume},target={_SOCKETS}"
+            f"type=volume,source={server.volume},target={SOCKETS}"
             for server in (source, target)
             if server.volume
         ]

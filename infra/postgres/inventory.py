@@ -67,20 +67,6 @@ def has_tables(connection: Connection) -> bool:
     return connection.execute(_statement("tables")).fetchone() is not None
 
 
-def room(connection: Connection) -> int:
-    """Return how many more sessions the connection's role may open."""
-    return max(0, int(rows(connection, "survey/room")[0][0]))
-
-
-def reads_all_rows(connection: Connection) -> bool:
-    """Tell whether row security, forced on owners too, hides nothing from the connection's role."""
-    (found,) = _row(
-        connection,
-        "SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER",
-    )
-    return bool(found)
-
-
 def rows(connection: Connection, name: str, *values: object) -> list[tuple[Any, ...]]:
     """Run one of the package's query files and return all rows."""
     return connection.execute(_statement(name), values or None).fetchall()

@@ -13,7 +13,7 @@ from infra.postgres.target import TargetFacts
 from infra.transfer.findings import Decision, Finding, listed
 from infra.transfer.prediction import Prediction
 from infra.transfer.source_findings import of_source
-from infra.transfer.stream_findings import Tables, of_stream
+from infra.transfer.stream_findings import Tables, of_load, of_stream
 from infra.transfer.target_findings import of_target
 from infra.transfer.wording import size
 
@@ -104,6 +104,8 @@ def for_stream(
     target: TargetFacts,
     tables: Tables,
     *,
+    restarts: bool,
+    fewer_jobs: int | None,
     client_major: int,
     prediction: Prediction,
 ) -> Plan:
@@ -113,6 +115,7 @@ def for_stream(
             *_client(source, client_major),
             *(found for found in of_source(source) if found.subject not in _ARCHIVES_ONLY),
             *of_stream(source, target, tables),
+            *of_load(restarts=restarts, fewer_jobs=fewer_jobs),
             *_locks(source, source, "source"),
             *_locks(source, target, "target"),
             *_space(target, prediction),

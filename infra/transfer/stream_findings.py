@@ -27,9 +27,7 @@ class Tables:
 
     `timescaledb` says whether the target will have it, `impossible` why a table cannot be made
     anew, `aggregates` how each continuous aggregate is refreshed; `uncompressed` is in bytes;
-    `restarts` says that the load is worth a server's restart, `jobs` how many there are because the
-    servers have no room for those that were asked for; `forced` are those whose row security would
-    hide rows from the target's role.
+    `forced` are those whose row security would hide rows from the target's role.
     """
 
     timescaledb: bool
@@ -40,8 +38,6 @@ class Tables:
     unvalidated: tuple[str, ...]
     aggregates: Mapping[str, str]
     uncompressed: int
-    restarts: bool
-    jobs: int | None
     forced: tuple[str, ...]
 
 
@@ -54,19 +50,6 @@ def of_stream(source: Survey, target: TargetFacts, tables: Tables) -> Iterator[F
     if tables.timescaledb:
         yield from preloaded(target)
     yield from _converted(tables)
-    if tables.restarts:
-        yield Finding(
-            "load settings",
-            "note",
-            "the database server is restarted before and after the load, if its settings allow it, "
-            "so that new rows need no log",
-        )
-    if tables.jobs is not None:
-        yield Finding(
-            "connections",
-            "adapted",
-            f"--jobs becomes {tables.jobs}: the servers have no room for more connections",
-        )
     if tables.forced:
         yield Finding(
             "row security",
@@ -93,6 +76,23 @@ def of_stream(source: Survey, target: TargetFacts, tables: Tables) -> Iterator[F
             "note",
             f"the target is PostgreSQL {target.major}, older than the source's {source.major}: "
             "definitions that only the newer one knows will fail",
+        )
+
+
+def of_load(*, restarts: bool, fewer_jobs: int | None) -> Iterator[Finding]:
+    """Tell what becomes of the servers' settings and of --jobs; None where it stays as asked."""
+    if restarts:
+        yield Finding(
+            "load settings",
+            "note",
+            "the database server is restarted before and after the load, if its settings allow it, "
+            "so that new rows need no log",
+        )
+    if fewer_jobs is not None:
+        yield Finding(
+            "connections",
+            "adapted",
+            f"--jobs becomes {fewer_jobs}: the servers have no room for more connections",
         )
 
 

@@ -21,7 +21,8 @@ WHERE inhparent = '{}'::regclass AND pg_get_expr(relpartbound, c.oid) <> 'DEFAUL
 DIMENSIONS = """
 SELECT hypertable_name, column_name, column_type, time_interval, integer_interval,
        integer_now_func, num_partitions
-FROM timescaledb_information.dimensions ORDER BY hypertable_name, dimension_number
+FROM timescaledb_information.dimensions WHERE hypertable_schema = 'public'
+ORDER BY hypertable_name, dimension_number
 """
 # Of no use once it is live, so not to be found in it.
 NOTES = "SELECT count(*) FROM pg_namespace WHERE nspname = 'slipway_stream'"
@@ -163,6 +164,11 @@ def test_every_kind_of_hypertable_arrives_with_and_without_timescaledb(
         )
     )
     assert stack.sql(DIMENSIONS) == dimensions
+    stored = "SELECT bucket, ticks FROM daily_materialized ORDER BY 1"
+    expected = source.execute("SELECT * FROM daily ORDER BY 1", "clocks")
+    assert neon.execute(stored, "market") == ask(stack, stored, "trading") == expected
+    twice = "SELECT sum(ticks) FROM twice"
+    assert neon.execute(twice, "market") == ask(stack, twice, "trading") == [(2 * SPAN_ROWS,)]
     for statement in (
         "INSERT INTO block VALUES (1000000, 'x')",
         "INSERT INTO diary VALUES ('2030-01-01', 'x')",

@@ -22,8 +22,6 @@ TABLES = Tables(
     unvalidated=(),
     aggregates={},
     uncompressed=0,
-    restarts=False,
-    jobs=None,
     forced=(),
 )
 WITHOUT = replace(TABLES, timescaledb=False, to_partitions=("public.ticks",))
@@ -35,9 +33,19 @@ def stream(
     target: TargetFacts = TARGET,
     tables: Tables = TABLES,
     *,
+    restarts: bool = False,
+    fewer_jobs: int | None = None,
     client_major: int = 17,
 ) -> Plan:
-    return for_stream(source, target, tables, client_major=client_major, prediction=PREDICTION)
+    return for_stream(
+        source,
+        target,
+        tables,
+        restarts=restarts,
+        fewer_jobs=fewer_jobs,
+        client_major=client_major,
+        prediction=PREDICTION,
+    )
 
 
 def decided(plan: Plan, subject: str) -> Finding:
@@ -132,8 +140,6 @@ OF_THE_TABLES: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str, s
         "no query sees them: public.ticks (3)",
         "",
     ),
-    ({}, {}, {"restarts": True}, "load settings", "note", "is restarted before and after", ""),
-    ({}, {}, {"jobs": 2}, "connections", "adapted", "--jobs becomes 2:", ""),
     (
         {},
         {},
@@ -359,6 +365,14 @@ def test_every_refusal_reads_like_an_error() -> None:
         assert not found.text.endswith("."), found.text
         assert found.hint[0].isupper(), found.hint
         assert found.hint.endswith("."), found.hint
+
+
+def test_a_restart_for_the_load_and_fewer_jobs_are_told() -> None:
+    plan = stream(restarts=True, fewer_jobs=2)
+
+    assert "is restarted before and after" in decided(plan, "load settings").text
+    assert decided(plan, "connections").text.startswith("--jobs becomes 2:")
+    assert {"load settings", "connections"}.isdisjoint(f.subject for f in stream().findings)
 
 
 def test_owners_of_jobs_that_stay_behind_are_nobodys_concern() -> None:

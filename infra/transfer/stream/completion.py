@@ -24,6 +24,9 @@ from infra.transfer.workers import together
 
 _T = TypeVar("_T")
 
+# PostgreSQL's own default of maintenance_work_mem. Megabytes.
+_LEAST = 64
+
 
 @dataclass(frozen=True)
 class Own:
@@ -59,7 +62,7 @@ class Completion:
         self._own = own
         self._jobs = jobs
         # Those of `pg_restore` and our own are made at the same time.
-        self._memory = None if memory is None else f"{memory // (2 * jobs)}MB"
+        self._memory = None if memory is None else f"{max(_LEAST, memory // (2 * jobs))}MB"
         self._progress = progress
         self._stopped = threading.Event()
         self._running: list[Connection] = []

@@ -18,14 +18,11 @@ def read(
     options: Options,
     *,
     timescaledb: bool,
-    restarts: bool,
-    asked: Options,
     reads_all_rows: bool,
 ) -> Tables:
     """Sort the tables by what becomes of them, and find out why some cannot be made anew.
 
-    `asked` are the options before the servers had a say; `reads_all_rows` is true of a role at the
-    target that row security hides nothing from.
+    `reads_all_rows` is true of a role at the target that row security hides nothing from.
     """
     hypertables = [table for table in tables if table.kind == "hypertable"]
     by_name = layouts.dimensions(connection)
@@ -59,8 +56,6 @@ def read(
         ),
         aggregates={f"{a.schema}.{a.name}": a.refresh for a in stored.values()},
         uncompressed=_uncompressed(connection),
-        restarts=restarts,
-        jobs=None if options == asked else options.jobs,
         forced=() if reads_all_rows else _forced(connection),
     )
 

@@ -243,6 +243,8 @@ def test_a_plan_is_shown_and_nothing_is_written(
     adapted = {found["subject"] for found in plan["findings"] if found["decision"] == "adapted"}
     assert "hypertables" in adapted
     assert plan["prediction"]["target_bytes"] > 0
+    # Nothing has been analysed there yet.
+    assert plan["prediction"]["rows"] > SPAN_ROWS
     assert "hypertables" not in {
         found["subject"] for found in other["findings"] if found["decision"] == "adapted"
     }

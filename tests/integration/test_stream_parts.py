@@ -20,6 +20,7 @@ from infra.postgres.relations import LogicalTable
 from infra.transfer.receipt import Receipt
 from infra.transfer.stream import finishing, keys, layouts, rows
 from infra.transfer.stream.hypertables import AsHypertable, Dimension, remake
+from infra.transfer.stream.keys import Index
 from infra.transfer.stream.layouts import Layout, Partitioned
 from infra.transfer.stream.options import Options, Width
 from infra.transfer.stream.partitions import AsPartitions
@@ -752,6 +753,26 @@ def test_views_are_filled_one_after_the_other(native: Connection) -> None:
     assert filled(native) == before
     assert set(before.values()) == {True, False}
     assert run(native, "SELECT n FROM s.a") == [(1,)]
+
+
+def test_a_view_that_is_filled_is_left_alone(native: Connection) -> None:
+    run(native, VIEWS)
+    run(native, "INSERT INTO s.t VALUES (2)")
+
+    finishing.refresh(native, receipt(native))
+
+    assert run(native, "SELECT n FROM s.m") == [(1,)]
+
+
+def test_an_index_of_the_root_alone_is_made_on_its_partitions_too(native: Connection) -> None:
+    run(native, "CREATE SCHEMA s")
+    make_partitioned(native, "t", "(n int NOT NULL) PARTITION BY RANGE (n)|FROM (1) TO (9)")
+    (found,) = [found for found in relations.tables(native) if found.name == "t"]
+
+    keys.make_index(native, Index(found, "i", "CREATE INDEX i ON ONLY s.t USING btree (n)"))
+
+    query = "SELECT count(*) FROM pg_index WHERE indrelid = 's.t_0'::regclass AND indisvalid"
+    assert run(native, query) == [(1,)]
 
 
 def test_a_view_that_nothing_can_fill_says_what_it_waits_for(databases: Server) -> None:

@@ -254,6 +254,14 @@ def test_policies_are_compared_where_they_are_carried(item: DatabaseObject) -> N
     assert differences(AS_HYPERTABLE, lost, internals=True) == [f"{item.kind} {item.name}: missing"]
 
 
+def test_chunks_and_compression_are_compared_where_both_sides_keep_them() -> None:
+    old = next(item for item in AS_HYPERTABLE.objects if item.kind == "hypertable")
+    other = changed(AS_HYPERTABLE, old, hypertable(chunks=3, compressed_chunks=0))
+
+    assert differences(AS_HYPERTABLE, other) == []
+    assert len(differences(AS_HYPERTABLE, other, internals=True)) == 2
+
+
 @pytest.mark.parametrize(
     ("found", "internals", "kept"),
     [

@@ -208,6 +208,9 @@ def test_a_statement_too_long_for_an_argument_is_an_error() -> None:
 
 
 SQL_ERROR = 'ERROR:  42P01: relation "a\nb" does not exist\nLINE 1: COPY\nLOCATION:  x, y.c:1\n'
+SNAPSHOT = (
+    'ERROR:  42704: snapshot "1-1" does not exist\nLOCATION:  ImportSnapshot, snapmgr.c:1399\n'
+)
 CONSTRAINT = f"WARNING:  25001: there is\nFATAL:  23505: duplicate key\nDETAIL:  k\n{LOST}"
 TERMINATED = f"FATAL:  57P01: terminating connection\nLOCATION:  x, y.c:1\n{LOST}"
 CONNECT = 'psql: error: connection to server at "::1", port 1 failed: '
@@ -224,6 +227,8 @@ PIPE = "could not write COPY data: Broken pipe\n"
         (2, CONSTRAINT, False, "duplicate key", "23505"),
         (2, TERMINATED, True, "terminating connection", "57P01"),
         (1, "ERROR:  08006: gone\n", True, "gone", "08006"),
+        (1, "ERROR:  55P03: canceled\n", True, "canceled", "55P03"),
+        (1, SNAPSHOT, True, 'snapshot "1-1" does not exist', "42704"),
         (2, LOST, True, "connection to server was lost", ""),
         (2, STARTING, True, "the database system is starting up", ""),
         (2, REFUSED, True, CONNECT[13:] + "Connection refused", ""),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from backend.config import Endpoint, Secret
 from infra.app import App
 from infra.console import Console
 from infra.postgres import timescale
+from infra.postgres.connection import Connection
 from infra.transfer import loading, recovery, swap
 from infra.transfer.journal import Entry, Journal, Record
 from infra.transfer.loading import Restart
@@ -211,6 +212,22 @@ def test_a_target_that_is_not_configured_any_more_is_only_warned_of(
     app.recover()
 
     assert "a killed command is not settled yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("known", [None, {"wal_level": None}])
+def test_a_failure_is_settled_at_once_but_not_under_load_settings(
+    journal: Journal, server: Server, known: dict[str, str | None] | None
+) -> None:
+    server.databases = {"trading", "trading__staging"}
+    record = journal.begin("transfer", database="trading", archive="source")
+    record.reach("confirmed", load_settings=known)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        recovery.settled(cast("Connection", server), SUPERUSER, record),
+    ):
+        raise KeyboardInterrupt
+
+    assert journal.entries()[0].outcome == (None if known else "kept")
 
 
 class Untouched(FakeEngine):

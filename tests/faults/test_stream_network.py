@@ -137,6 +137,17 @@ def test_twenty_cuts_cost_less_than_a_third_more(stack: Checkout, proxy: Proxy) 
     stack.expect("verify", "source", "local")
 
 
+def test_a_source_on_another_continent_is_slow_and_no_more(stack: Checkout, doomed: Server) -> None:
+    with Proxy(doomed.port) as proxy:
+        stack.set(SOURCE_DB_PORT=str(proxy.port))
+        proxy.seconds, proxy.mode = 0.3, "delay"
+
+        stack.expect(*TRANSFER)
+
+    stack.set(SOURCE_DB_PORT=str(doomed.port))
+    stack.expect("verify", "source", "local")
+
+
 def source_restarts(stack: Checkout, doomed: Server) -> None:
     del stack
     doomed.container.restart(timeout=30)

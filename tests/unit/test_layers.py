@@ -20,6 +20,7 @@ LAYERS = (
     # Here belongs every module of infra that no other layer names: a use case.
     set[str](),
     {"infra.console", "infra.progress_display", "infra.app", "infra.boundary", "infra.render"},
+    {"infra.commands"},
     {"tasks"},
 )
 USE_CASES = 6

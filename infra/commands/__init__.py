@@ -1,0 +1,1 @@
+"""Commands that are too long for the menu: each module has one Invoke task and how it shows."""

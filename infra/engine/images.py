@@ -22,6 +22,7 @@ PYTHON = "slipway/python:3.13"
 TOOLS = f"slipway/tools:{PG_MAJOR}"
 POSTGRES_15 = "slipway/postgres:15"
 POSTGRES_17 = "slipway/postgres:17"
+HOSTED = f"slipway/hosted:{PG_MAJOR}"
 
 LABEL = "io.slipway.project=slipway"
 
@@ -79,7 +80,8 @@ STACK_IMAGES = (
     Image(TOOLS, "tools", (("PG_MAJOR", PG_MAJOR),)),
 )
 
-# Servers that only tests start: another major version than the stack's, and one without extensions.
+# Servers that only tests start: another major version than the stack's, one without extensions, and
+# one that loads TimescaleDB only where it is told to, with the pooler that hosted servers have.
 TEST_IMAGES = (
     Image(
         POSTGRES_15,
@@ -88,6 +90,11 @@ TEST_IMAGES = (
         BASE_BOOKWORM,
     ),
     Image(POSTGRES_17, "postgres", (("PG_MAJOR", "17"), ("PACKAGES", "postgresql-17"))),
+    Image(
+        HOSTED,
+        "postgres",
+        (("PG_MAJOR", PG_MAJOR), ("PACKAGES", " ".join((*_SERVER_PACKAGES, "pgbouncer")))),
+    ),
 )
 
 ALL_TAGS = tuple(image.tag for image in (*STACK_IMAGES, *TEST_IMAGES))

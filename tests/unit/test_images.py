@@ -79,6 +79,7 @@ def test_tags_are_the_ones_the_settings_and_compose_files_name() -> None:
         images.TOOLS,
         images.POSTGRES_15,
         images.POSTGRES_17,
+        images.HOSTED,
     )
 
     assert tags == (
@@ -89,6 +90,7 @@ def test_tags_are_the_ones_the_settings_and_compose_files_name() -> None:
         "slipway/tools:17",
         "slipway/postgres:15",
         "slipway/postgres:17",
+        "slipway/hosted:17",
     )
     assert set(tags) - {images.BASE} == set(images.ALL_TAGS)
 
@@ -234,6 +236,19 @@ def test_a_plain_server_is_the_stacks_without_its_extensions() -> None:
     assert reported == ["building slipway/base:trixie", "building slipway/postgres:17"]
     assert "PACKAGES=postgresql-17" in runner.seen[-1]
     assert runner.seen[-1][-1] == "/checkout/infra/images/postgres"
+
+
+def test_a_hosted_server_has_a_pooler_and_loads_timescaledb_only_where_it_is_told_to() -> None:
+    runner = RecordingRunner()
+
+    reported = build(runner, images.HOSTED)
+
+    assert reported == ["building slipway/base:trixie", "building slipway/hosted:17"]
+    assert (
+        "PACKAGES=postgresql-17 postgresql-17-timescaledb postgresql-17-pgvector pgbouncer"
+        in runner.seen[-1]
+    )
+    assert not any(word.startswith("TIMESCALEDB_VERSION=") for word in runner.seen[-1])
 
 
 def test_base_gets_fixes_and_starts_no_server_while_a_package_is_installed() -> None:

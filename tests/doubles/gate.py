@@ -1,0 +1,76 @@
+"""The door of a server that sleeps: it takes every connection, and wakes the server for the first.
+
+It passes bytes on and understands none of them, so TLS goes through it from end to end.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+_BLOCK = 1 << 18
+
+
+class Gate:
+    """Forwards a port of its own, at all addresses, to another port of this machine.
+
+    `awake` is called for each connection before it is forwarded and may take its time.
+    """
+
+    def __init__(self, upstream: int, awake: Callable[[], None]) -> None:
+        self._upstream = upstream
+        self._awake = awake
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("0.0.0.0", 0), backlog=128)  # noqa: S104 - as asked
+        self.port = int(self._listener.getsockname()[1])
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._sockets:
+            _close(connection)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # The gate is closed.
+            self._sockets.append(client)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        self._awake()
+        try:
+            server = socket.create_connection(("127.0.0.1", self._upstream))
+        except OSError:
+            _close(client)
+            return
+        self._sockets.append(server)
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+        _copy(client, server)
+
+
+def _copy(reader: socket.socket, writer: socket.socket) -> None:
+    buffer = memoryview(bytearray(_BLOCK))
+    with suppress(OSError):  # The other direction may have closed both.
+        while size := reader.recv_into(buffer):
+            writer.sendall(buffer[:size])
+    _close(writer)
+    _close(reader)
+
+
+def _close(connection: socket.socket) -> None:
+    with suppress(OSError):
+        # The thread that reads here must wake up: the system closes nothing that is being read.
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()

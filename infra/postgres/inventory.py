@@ -72,6 +72,12 @@ def rows(connection: Connection, name: str, *values: object) -> list[tuple[Any, 
     return connection.execute(_statement(name), values or None).fetchall()
 
 
+def with_platform(connection: Connection, *files: str) -> list[tuple[Any, ...]]:
+    """Run a query that is written in several files and knows what a hosting platform keeps."""
+    text = "".join(_statement(name) for name in ("platform", *files))
+    return connection.execute("WITH " + text).fetchall()
+
+
 def query(
     connection: Connection, statement: LiteralString, *values: object
 ) -> list[tuple[Any, ...]]:

@@ -114,7 +114,7 @@ def _functions_schema(connection: Connection) -> sql.Identifier:
 
 def _basis(*, timescaledb: bool) -> LiteralString:
     chunks = _text(_SQL / ("chunks.sql" if timescaledb else "no_chunks.sql"))
-    return "WITH " + chunks + _text(_SQL / "own_objects.sql")
+    return "WITH " + _text(_SQL / "platform.sql") + chunks + _text(_SQL / "own_objects.sql")
 
 
 def _text(path: Path) -> LiteralString:

@@ -93,7 +93,7 @@ def read_catalog(connection: Connection) -> Catalog:
     parts = {
         (catalog, oid): Part(relation, kind, theirs, tuple(texts), tuple(map(_key, links)))
         for catalog, oid, relation, kind, theirs, texts, links in inventory.query(
-            connection, "WITH " + chunks + _text("dump_entries")
+            connection, "WITH " + _text("platform") + chunks + _text("dump_entries")
         )
     }
     return Catalog(parts, _identities(connection))

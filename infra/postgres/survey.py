@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.postgres import encoding, inventory, table_sizes
+from infra.postgres import encoding, inventory, platform, table_sizes
 from infra.postgres.connection import Connection
 from infra.postgres.hypertables import NOTHING, Hypertables
 from infra.postgres.hypertables import read as read_hypertables
@@ -47,7 +47,9 @@ class Survey:
     `hidden_rows` are tables whose row-level security applies to this role.
     `rebuilt_indexes` are the bytes of all indexes when they are built anew.
     `relations` is how many a dump or a receipt locks, `lock_slots` by what
-    `max_locks_per_transaction` is multiplied.
+    `max_locks_per_transaction` is multiplied. `platform_schemas` belong to a hosting platform and
+    are no part of the survey, `platform_ties` need them and are left out, `platform_needs` cannot
+    be made without them.
     """
 
     server_version: int
@@ -93,6 +95,9 @@ class Survey:
     superuser_objects: tuple[str, ...]
     tablespaces: tuple[str, ...]
     invalid_bytes: str | None
+    platform_schemas: tuple[str, ...] = ()
+    platform_ties: tuple[str, ...] = ()
+    platform_needs: tuple[str, ...] = ()
 
     @property
     def major(self) -> int:
@@ -157,7 +162,6 @@ _SCHEMA_PUBLICATIONS = 150000
 # These need no more than a name; each stands in a query file of its own.
 _NAMES = (
     "owners",
-    "policy_roles",
     "grantees",
     "default_privilege_roles",
     "hidden_rows",
@@ -235,6 +239,12 @@ def _take(connection: Connection) -> Survey:
         locks_per_transaction=int(locks),
         lock_slots=int(slots),
         unreadable_tables=_names(connection, "unreadable_tables", list(storage.roots)),
+        policy_roles=tuple(
+            str(role) for (role,) in inventory.with_platform(connection, "survey/policy_roles")
+        ),
+        platform_schemas=platform.schemas(connection),
+        platform_ties=platform.ties(connection),
+        platform_needs=platform.needs(connection),
         large_objects=int(large_objects),
         unreadable_large_objects=int(unreadable_large_objects),
         publications_for_schemas=of_schemas,

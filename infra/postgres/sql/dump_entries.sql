@@ -2,7 +2,8 @@
 -- texts of the entries that name no oid: a list prints names bare, line ends as spaces, and quotes
 -- them in comments. The last column says for a default what it needs, for a sequence who needs it.
 own_schema AS (
-  SELECT n.oid, n.tableoid, n.nspname, n.nspowner, n.nspname ~ '^_timescaledb_' AS theirs
+  SELECT n.oid, n.tableoid, n.nspname, n.nspowner,
+    n.nspname ~ '^_timescaledb_' OR n.oid IN (SELECT oid FROM platform_schema) AS theirs
   FROM pg_catalog.pg_namespace n
   WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ),
@@ -52,13 +53,17 @@ part (catalog, oid, relation, kind, theirs, namespace, label, owner, links) AS (
   SELECT k.tableoid, k.oid, t.oid,
     CASE WHEN k.contype IN ('p', 'u', 'x') THEN 'key' WHEN k.contype = 'f' THEN 'foreign key'
       ELSE 'constraint' END,
-    COALESCE(f.theirs, false), t.nspname,
-    'CONSTRAINT "' || pg_catalog.replace(k.conname, '"', '""') || '" ON ' || t.quoted, t.owner, NULL
+    COALESCE(f.theirs, false)
+      OR (k.tableoid, k.oid) IN (SELECT classid, objid FROM platform_tie),
+    t.nspname, 'CONSTRAINT "' || pg_catalog.replace(k.conname, '"', '""') || '" ON ' || t.quoted, t.owner, NULL
   FROM pg_catalog.pg_constraint k
   JOIN relation t ON t.oid = k.conrelid
   LEFT JOIN relation f ON f.oid = k.confrelid
   UNION ALL
-  SELECT g.tableoid, g.oid, t.oid, 'trigger', n.nspname ~ '^_?timescaledb_', t.nspname,
+  SELECT g.tableoid, g.oid, t.oid, 'trigger',
+    n.nspname ~ '^_?timescaledb_'
+      OR (g.tableoid, g.oid) IN (SELECT classid, objid FROM platform_tie),
+    t.nspname,
     'TRIGGER "' || pg_catalog.replace(g.tgname, '"', '""') || '" ON ' || t.quoted, t.owner, NULL
   FROM pg_catalog.pg_trigger g
   JOIN relation t ON t.oid = g.tgrelid
@@ -70,7 +75,8 @@ part (catalog, oid, relation, kind, theirs, namespace, label, owner, links) AS (
   FROM pg_catalog.pg_rewrite r
   JOIN relation t ON t.oid = r.ev_class
   UNION ALL
-  SELECT p.tableoid, p.oid, t.oid, 'policy', false, t.nspname,
+  SELECT p.tableoid, p.oid, t.oid, 'policy',
+    (p.tableoid, p.oid) IN (SELECT classid, objid FROM platform_tie), t.nspname,
     'POLICY "' || pg_catalog.replace(p.polname, '"', '""') || '" ON ' || t.quoted, t.owner, NULL
   FROM pg_catalog.pg_policy p
   JOIN relation t ON t.oid = p.polrelid
@@ -91,11 +97,14 @@ part (catalog, oid, relation, kind, theirs, namespace, label, owner, links) AS (
   FROM pg_catalog.pg_attrdef d
   JOIN relation t ON t.oid = d.adrelid
   UNION ALL
-  SELECT p.tableoid, p.oid, t.oid, 'publication table', false, t.nspname, '', t.owner, NULL
+  SELECT p.tableoid, p.oid, t.oid, 'publication table',
+    b.pubname ~ '^supabase_' AND EXISTS (SELECT FROM platform_schema), t.nspname, '', t.owner, NULL
   FROM pg_catalog.pg_publication_rel p
+  JOIN pg_catalog.pg_publication b ON b.oid = p.prpubid
   JOIN relation t ON t.oid = p.prrelid
   UNION ALL
-  SELECT p.tableoid, p.oid, 0, 'publication', false, '-',
+  SELECT p.tableoid, p.oid, 0, 'publication',
+    p.pubname ~ '^supabase_' AND EXISTS (SELECT FROM platform_schema), '-',
     'PUBLICATION "' || pg_catalog.replace(p.pubname, '"', '""') || '"',
     pg_catalog.pg_get_userbyid(p.pubowner), NULL
   FROM pg_catalog.pg_publication p

@@ -3,6 +3,8 @@
 WITH own_schema AS (
   SELECT oid FROM pg_catalog.pg_namespace
   WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND nspname !~ '^_?timescaledb_'
+    AND (nspname = ANY (
+      pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
 ),
 own_relation AS (
   SELECT c.oid, c.tableoid, c.relkind

@@ -10,6 +10,7 @@ own_schema AS (
   WHERE n.nspname !~ '^pg_'
     AND n.nspname <> 'information_schema'
     AND n.nspname !~ '^_?timescaledb_'
+    AND n.oid NOT IN (SELECT oid FROM platform_schema)
 ),
 own_relation AS (
   SELECT c.oid, c.relname, n.nspname, n.name || '.' || pg_catalog.quote_ident(c.relname) AS name,

@@ -11,3 +11,4 @@ SELECT pg_catalog.quote_ident(t.evtname),
   )
 FROM pg_catalog.pg_event_trigger t
 WHERE (t.tableoid, t.oid) NOT IN (SELECT classid, objid FROM member)
+  AND t.evtowner NOT IN (SELECT oid FROM platform_role)

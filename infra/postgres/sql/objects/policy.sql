@@ -18,3 +18,4 @@ SELECT pg_catalog.quote_ident(p.polname) || ' on ' || c.name,
   )
 FROM own_table c
 JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid
+WHERE (p.tableoid, p.oid) NOT IN (SELECT classid, objid FROM platform_tie)

@@ -40,3 +40,5 @@ SELECT pg_catalog.quote_ident(p.pubname),
   )
 FROM pg_catalog.pg_publication p
 CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(p) AS fields OFFSET 0) later
+-- A platform's own ones begin with its name.
+WHERE NOT (p.pubname ~ '^supabase_' AND EXISTS (SELECT FROM platform_schema))

@@ -14,6 +14,7 @@ JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid
 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE NOT t.tgisinternal
+  AND (t.tableoid, t.oid) NOT IN (SELECT classid, objid FROM platform_tie)
   AND COALESCE(pg_catalog.to_jsonb(t) ->> 'tgparentid', '0') = '0'
   -- TimescaleDB keeps people off a hypertable's root and logs changes by triggers.
   AND n.nspname !~ '^_?timescaledb_'

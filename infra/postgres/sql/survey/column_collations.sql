@@ -10,6 +10,8 @@ WITH used (object, oid) AS (
     AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'i', 'I')
     AND c.relpersistence <> 't'
     AND NOT c.relispartition
+    AND (c.relnamespace::pg_catalog.regnamespace::pg_catalog.text = ANY (
+      pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
     AND c.relnamespace::pg_catalog.regnamespace::pg_catalog.text !~ '^(pg_|_timescaledb_)'
   UNION ALL
   SELECT t.oid::pg_catalog.regtype::pg_catalog.text, t.typcollation

@@ -10,6 +10,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
   AND c.oid >= 16384
   AND c.relpersistence <> 't'
+  AND (n.nspname = ANY (
+    pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
   AND pg_catalog.pg_relation_size(c.oid) > 0
   AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend d

@@ -17,6 +17,8 @@ FROM (
   JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
   WHERE c.oid >= 16384 AND c.relkind = 'i' AND n.nspname <> 'pg_toast'
+    AND (n.nspname = ANY (
+      pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
     AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_depend d
       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass

@@ -53,4 +53,6 @@ WITH RECURSIVE special (class, oid) AS (
 SELECT i.type || ' ' || i.identity
 FROM own o
 CROSS JOIN pg_catalog.pg_identify_object(o.class, o.oid, 0) i
+WHERE (i.schema = ANY (
+    pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
 ORDER BY 1

@@ -9,6 +9,8 @@ WITH RECURSIVE hypertable (oid) AS (
     AND c.oid >= 16384
     AND NOT c.relispartition
     AND c.relpersistence <> 't'
+    AND (c.relnamespace::pg_catalog.regnamespace::pg_catalog.text = ANY (
+      pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
     AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_inherits i
       WHERE i.inhrelid = c.oid AND i.inhparent IN (SELECT h.oid FROM hypertable h))

@@ -5,6 +5,8 @@ WITH RECURSIVE unreadable (oid) AS (
   WHERE c.oid >= 16384
     AND c.relkind IN ('r', 'p')
     AND c.relpersistence <> 't'
+    AND (c.relnamespace::pg_catalog.regnamespace::pg_catalog.text = ANY (
+      pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
     AND NOT (pg_catalog.has_table_privilege(c.oid, 'SELECT')
       AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE'))
     -- Of an extension's own tables a dump reads those that hold its users' settings.

@@ -1,0 +1,51 @@
+-- What a hosting platform keeps in the database: its schemas, as the session knows them, what lies
+-- in them and is no extension's, its roles, and what belongs to somebody's tables and needs any of
+-- these. Elsewhere all of it is empty.
+platform_schema AS (
+  SELECT n.oid
+  FROM pg_catalog.pg_namespace n
+  WHERE n.nspname = ANY (
+    pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))
+),
+platform_object (classid, objid) AS (
+  SELECT o.classid, o.objid
+  FROM (
+    SELECT tableoid, oid, relnamespace FROM pg_catalog.pg_class
+    UNION ALL
+    SELECT tableoid, oid, pronamespace FROM pg_catalog.pg_proc
+    UNION ALL
+    SELECT tableoid, oid, typnamespace FROM pg_catalog.pg_type
+  ) o (classid, objid, namespace)
+  JOIN platform_schema n ON n.oid = o.namespace
+  WHERE NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'e')
+),
+platform_role AS (
+  SELECT r.oid
+  FROM pg_catalog.pg_roles r
+  WHERE EXISTS (SELECT FROM platform_schema)
+    AND (r.rolname IN ('anon', 'authenticated', 'authenticator', 'dashboard_user', 'service_role')
+      OR r.rolname ~ '^supabase_')
+),
+platform_tie (classid, objid) AS (
+  SELECT k.tableoid, k.oid
+  FROM pg_catalog.pg_constraint k
+  JOIN platform_object f ON f.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    AND f.objid = k.confrelid
+  WHERE k.contype = 'f'
+  UNION ALL
+  SELECT g.tableoid, g.oid
+  FROM pg_catalog.pg_trigger g
+  JOIN platform_object f ON f.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+    AND f.objid = g.tgfoid
+  WHERE NOT g.tgisinternal
+  UNION ALL
+  SELECT p.tableoid, p.oid
+  FROM pg_catalog.pg_policy p
+  WHERE EXISTS (SELECT FROM platform_role r WHERE r.oid = ANY (p.polroles))
+    OR EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      JOIN platform_object f ON f.classid = d.refclassid AND f.objid = d.refobjid
+      WHERE d.classid = p.tableoid AND d.objid = p.oid)
+),

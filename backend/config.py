@@ -10,17 +10,17 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy.engine import URL
 
-from backend import envfile
-from backend.errors import ConfigurationError
+from backend import envfile, trust
+from backend.variables import Variables
 
 TargetName = Literal["local", "supabase", "neon"]
 TARGET_NAMES: tuple[TargetName, ...] = get_args(TargetName)
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
-PLACEHOLDER = "change-me"
 
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_HIGHEST_PORT = 65535
+# Elsewhere than here nothing may go on in plaintext unless that is what was asked for.
+_HOSTED_SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
 # A hosted database that sleeps needs this long to wake. Seconds.
 _CONNECT_TIMEOUT = 15
 
@@ -43,7 +43,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A way into a target: `admin` is direct or session-pooled, `app` may be transaction-pooled."""
+    """A way into a target: `admin` is direct or session-pooled, `app` may be transaction-pooled.
+
+    `sslrootcert` is the path of a file of CA certificates, or `system` for the machine's.
+    """
 
     target: str
     role: Literal["admin", "app"]
@@ -58,26 +61,30 @@ class Endpoint:
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.database}"
 
+    def certificates(self) -> Path | None:
+        """Return the file of those whose word is taken for the server, where it is asked for."""
+        if self.sslrootcert == trust.SYSTEM:
+            return trust.bundle() if self.sslmode == "verify-full" else None
+        return Path(self.sslrootcert) if self.sslrootcert else None
+
     def conninfo(self) -> dict[str, Any]:
         """Return psycopg's keyword arguments."""
-        parts: dict[str, Any] = {
+        return {
             "host": self.host,
             "port": self.port,
             "dbname": self.database,
             "user": self.user,
             "password": self.password.reveal(),
-            "sslmode": self.sslmode,
             "connect_timeout": _CONNECT_TIMEOUT,
+            **trust.parameters(self.sslmode, self.certificates()),
         }
-        if self.sslrootcert:
-            parts["sslrootcert"] = self.sslrootcert
-        return parts
 
     def sqlalchemy_url(self) -> URL:
         """Return the URL for SQLAlchemy's psycopg dialect; its text masks the password."""
-        query = {"sslmode": self.sslmode, "connect_timeout": str(_CONNECT_TIMEOUT)}
-        if self.sslrootcert:
-            query["sslrootcert"] = self.sslrootcert
+        query = {
+            "connect_timeout": str(_CONNECT_TIMEOUT),
+            **trust.parameters(self.sslmode, self.certificates()),
+        }
         return URL.create(
             "postgresql+psycopg",
             username=self.user,
@@ -115,66 +122,13 @@ class Config:
     socket_dir: Path | None
 
 
-class Variables:
-    """Named values that collect their problems, to be raised together."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-        self._problems: list[str] = []
-
-    def text(self, name: str, default: str = "") -> str:
-        """Return the value; an empty one counts as missing."""
-        return self._values.get(name, "").strip("\r\n") or default
-
-    def required(self, name: str) -> str:
-        """Return the value, or note that it is missing or still the example's."""
-        value = self.text(name)
-        if not value:
-            self.problem(f"{name} is missing")
-        elif value == PLACEHOLDER:
-            self.problem(f"{name} is still the placeholder {PLACEHOLDER!r}")
-        return value
-
-    def secret(self, name: str) -> Secret:
-        """Return a required password, masked."""
-        return Secret(self.required(name))
-
-    def port(self, name: str, default: int) -> int:
-        """Return a TCP port."""
-        value = self.text(name, str(default))
-        if value.isascii() and value.isdigit() and 0 < int(value) <= _HIGHEST_PORT:
-            return int(value)
-        self.problem(f"{name} is not a port number: {value!r}")
-        return default
-
-    def choice(self, name: str, options: tuple[str, ...], default: str) -> str:
-        """Return one of the options."""
-        value = self.text(name, default)
-        if value not in options:
-            self.problem(f"{name} is {value!r}, not one of {', '.join(options)}")
-            return default
-        return value
-
-    def problem(self, text: str) -> None:
-        """Note something that cannot be used."""
-        self._problems.append(text)
-
-    def check(self) -> None:
-        """Raise one ConfigurationError with all that was noted."""
-        if self._problems:
-            raise ConfigurationError(
-                "settings cannot be used: " + "; ".join(self._problems),
-                "Correct these lines in .env; .env.example explains each of them.",
-            )
-
-
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Config:
     """Read the environment, and below it the `.env` file where there is one.
 
     Raises ConfigurationError with every missing, malformed or placeholder variable.
     """
     values = merged(environ, env_file)
-    variables = Variables(values)
+    variables = Variables(values, (env_file or ENV_FILE).parent)
     config = from_variables(variables, in_container=runs_in_container(values))
     variables.check()
     return config
@@ -222,7 +176,8 @@ def local_endpoints(
     database = variables.required("DB_NAME")
 
     def endpoint(role: Literal["admin", "app"], user: str, password: str) -> Endpoint:
-        return Endpoint("local", role, host, port, database, user, variables.secret(password))
+        secret = Secret(variables.required(password))
+        return Endpoint("local", role, host, port, database, user, secret)
 
     return (
         endpoint("admin", variables.required("DB_OWNER_USER"), "DB_OWNER_PASSWORD"),
@@ -234,18 +189,15 @@ def local_endpoints(
 def cloud_endpoints(variables: Variables, target: str) -> tuple[Endpoint, Endpoint]:
     """Return the admin and the application endpoint of a hosted database."""
     prefix = f"{target.upper()}_DB"
-    # Supabase signs with a CA of its own; Neon's certificates are in the system's store.
-    trust = variables.text(f"{prefix}_SSLROOTCERT", "system" if target == "neon" else "")
     admin = Endpoint(
-        target=target,
-        role="admin",
-        host=variables.required(f"{prefix}_HOST"),
-        port=variables.port(f"{prefix}_PORT", 5432),
-        database=variables.required(f"{prefix}_NAME"),
-        user=variables.required(f"{prefix}_USER"),
-        password=variables.secret(f"{prefix}_PASSWORD"),
-        sslmode=variables.choice(f"{prefix}_SSLMODE", _SSL_MODES, "verify-full"),
-        sslrootcert=trust or None,
+        target,
+        "admin",
+        variables.required(f"{prefix}_HOST"),
+        variables.port(f"{prefix}_PORT", 5432),
+        variables.required(f"{prefix}_NAME"),
+        variables.required(f"{prefix}_USER"),
+        Secret(variables.required(f"{prefix}_PASSWORD")),
+        *_protection(variables, target),
     )
     app = Endpoint(
         target=target,
@@ -264,15 +216,40 @@ def cloud_endpoints(variables: Variables, target: str) -> tuple[Endpoint, Endpoi
 def source_endpoint(variables: Variables) -> Endpoint:
     """Return the way into the old local install, which is only ever read."""
     return Endpoint(
-        target="source",
-        role="admin",
-        host=variables.required("SOURCE_DB_HOST"),
-        port=variables.port("SOURCE_DB_PORT", 5432),
-        database=variables.required("SOURCE_DB_NAME"),
-        user=variables.required("SOURCE_DB_USER"),
-        password=variables.secret("SOURCE_DB_PASSWORD"),
-        sslmode=variables.choice("SOURCE_DB_SSLMODE", _SSL_MODES, "prefer"),
+        "source",
+        "admin",
+        variables.required("SOURCE_DB_HOST"),
+        variables.port("SOURCE_DB_PORT", 5432),
+        variables.required("SOURCE_DB_NAME"),
+        variables.required("SOURCE_DB_USER"),
+        Secret(variables.required("SOURCE_DB_PASSWORD")),
+        *_protection(variables, "source"),
     )
+
+
+def _protection(variables: Variables, target: str) -> tuple[str, str | None]:
+    """Return `sslmode` and `sslrootcert`."""
+    prefix = f"{target.upper()}_DB"
+    options, default = (
+        (_SSL_MODES, "prefer") if target == "source" else (_HOSTED_SSL_MODES, "verify-full")
+    )
+    sslmode = variables.choice(f"{prefix}_SSLMODE", options, default)
+    if sslmode == "disable":
+        return sslmode, None
+    name = f"{prefix}_SSLROOTCERT"
+    trusted = variables.certificates(name)
+    verified = sslmode in {"verify-ca", "verify-full"}
+    if verified and not trusted and target == "supabase":
+        variables.problem(
+            f"{name} is missing: Supabase signs with a CA of its own, whose certificate is in the"
+            " project's dashboard under Database settings"
+        )
+    elif sslmode == "verify-ca" and trusted in {"", trust.SYSTEM}:
+        variables.problem(
+            f"{name} names no file, and any server has a certificate that the machine trusts:"
+            " verify-full asks for the right name as well"
+        )
+    return sslmode, trusted or (trust.SYSTEM if verified else None)
 
 
 def _redis_endpoint(variables: Variables, *, in_container: bool) -> RedisEndpoint | None:
@@ -281,7 +258,7 @@ def _redis_endpoint(variables: Variables, *, in_container: bool) -> RedisEndpoin
     return RedisEndpoint(
         "redis" if in_container else variables.text("REDIS_HOST", "127.0.0.1"),
         6379 if in_container else variables.port("REDIS_PORT", 6379),
-        variables.secret("REDIS_PASSWORD"),
+        Secret(variables.required("REDIS_PASSWORD")),
     )
 
 

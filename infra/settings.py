@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend import config as base
-from backend.config import Config, Endpoint, Variables
+from backend.config import Config, Endpoint
+from backend.variables import PLACEHOLDER, Variables
 from infra.errors import ConfigurationError, UsageError
 from infra.targets import CAPABILITIES, Target
 
@@ -62,13 +63,13 @@ class Settings:
     @property
     def kill_point(self) -> str:
         """Return where the fault tests want this process to be killed; empty without their flag."""
-        variables = Variables(self.values)
+        variables = Variables(self.values, self.root)
         return variables.text("SLIPWAY_KILL_AT") if variables.text(_FAULTS) == "1" else ""
 
     @property
     def superuser(self) -> Endpoint:
         """Return the superuser's way into the Compose database."""
-        variables = Variables(self.values)
+        variables = Variables(self.values, self.root)
         _, _, endpoint = base.local_endpoints(variables, in_container=False)
         variables.check()
         return endpoint
@@ -82,7 +83,7 @@ class Settings:
 
     def source(self) -> Endpoint:
         """Return the old install; ConfigurationError names every variable that is missing."""
-        variables = Variables(self.values)
+        variables = Variables(self.values, self.root)
         endpoint = base.source_endpoint(variables)
         variables.check()
         return endpoint
@@ -97,14 +98,14 @@ class Settings:
             raise UsageError(
                 f"target {name!r} does not exist", f"Choose one of: {', '.join(CAPABILITIES)}."
             )
-        variables = Variables(self.values)
+        variables = Variables(self.values, self.root)
         admin, app = self._endpoints(name, variables)
         problem = None
         try:
             variables.check()
         except ConfigurationError as error:
             problem = error.message
-            if variables.text(f"{name.upper()}_DB_HOST") in {"", base.PLACEHOLDER}:
+            if variables.text(f"{name.upper()}_DB_HOST") in {"", PLACEHOLDER}:
                 problem = f"fill in {name.upper()}_DB_* in .env"
             admin = app = None
         active = name == self.config.target
@@ -125,7 +126,7 @@ def load(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """Read `.env` in the checkout, the environment laid over it; all problems in one error."""
     outer = os.environ if environ is None else environ  # noqa: TID251 - handed to the reader
     values = base.merged(outer, root / ".env")
-    variables = Variables(values)
+    variables = Variables(values, root)
     major = variables.text("PG_MAJOR", DEFAULT_PG_MAJOR)
     if not (major.isascii() and major.isdigit()):
         variables.problem(f"PG_MAJOR is not a number: {major!r}")

@@ -7,23 +7,23 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from docker.errors import DockerException
 
+from backend import trust
 from backend.config import Endpoint, Secret
 from infra.engine.client import TOOL_LABEL, Engine
 from infra.engine.pump import SCRIPT, Access, Pump
 from infra.process import Completed, LineSink, Runner
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# The password arrives as the first line of standard input: it stands in no argument list and in
-# nothing that `docker inspect` shows.
-_WRAPPER = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@"'
+# Where a container finds the CA certificates of its server, or of its two servers.
+_CERTIFICATES = PurePosixPath("/trust/server.pem")
+_SOURCE_CERTIFICATES = PurePosixPath("/trust/source.pem")
+_TARGET_CERTIFICATES = PurePosixPath("/trust/target.pem")
 # Where the Compose database and whoever shares its volume have the server's unix socket.
 SOCKETS = "/var/run/postgresql"
-# libpq's word for the certificates of the machine; anything else is a file.
-_SYSTEM = "system"
 # A hosted database that sleeps needs this long to wake; a connection that is cut without a word is
 # given up after a minute. Seconds.
 _PATIENCE = {
@@ -32,6 +32,14 @@ _PATIENCE = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
+# The password arrives as the first line of standard input: it stands in no argument list and in
+# nothing that `docker inspect` shows. Most of our patience has no variable of its own: libpq reads
+# it from a file of services.
+_WRAPPER = (
+    "IFS= read -r PGPASSWORD && export PGPASSWORD PGSERVICE=slipway PGSERVICEFILE=/tmp/services && "
+    f"printf '%s\\n' '[slipway]' {' '.join(f'{name}={_PATIENCE[name]}' for name in _PATIENCE)} "
+    '>"$PGSERVICEFILE" && exec "$@"'
+)
 
 
 @dataclass(frozen=True)
@@ -44,17 +52,32 @@ class Server:
     user: str
     sslmode: str
     password: Secret
-    sslrootcert: str | None = None
+    certificates: Path | None = None
     volume: str | None = None
 
     def environment(self) -> dict[str, str]:
         """Return libpq's variables; the password is none of them."""
+        parameters = self.parameters(_CERTIFICATES)
+        return {f"PG{name.upper()}": value for name, value in parameters.items()}
+
+    def parameters(self, certificates: PurePosixPath) -> dict[str, str]:
+        """Return libpq's parameters where the CA certificates are mounted at the given place."""
         return {
-            "PGHOST": self.host,
-            "PGPORT": str(self.port),
-            "PGUSER": self.user,
-            "PGSSLMODE": self.sslmode,
+            "host": self.host,
+            "port": str(self.port),
+            "user": self.user,
+            **trust.parameters(self.sslmode, certificates if self.certificates else None),
         }
+
+    def mounts(self, certificates: PurePosixPath) -> list[str]:
+        """Return what `docker run --mount` brings along: the CA certificates at a place, if any.
+
+        Images of client tools need not have any of their own.
+        """
+        if self.certificates is None:
+            return []
+        file = self.certificates.resolve()
+        return [f"type=bind,source={file},target={certificates},readonly"]
 
 
 def server(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
@@ -70,7 +93,15 @@ def server(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
         host = "host.docker.internal"
     elif endpoint.host in _LOOPBACK:
         network = "host"
-    return Server(network, host, port, endpoint.user, endpoint.sslmode, endpoint.password)
+    return Server(
+        network,
+        host,
+        port,
+        endpoint.user,
+        endpoint.sslmode,
+        endpoint.password,
+        endpoint.certificates(),
+    )
 
 
 def socket_volume(project: str) -> str:
@@ -97,7 +128,7 @@ def on_host(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
         endpoint.user,
         endpoint.sslmode,
         endpoint.password,
-        endpoint.sslrootcert,
+        endpoint.certificates(),
         volume,
     )
 
@@ -161,6 +192,7 @@ class ClientTools:
             network=server.network if server else "none",
             environment=server.environment() if server else {},
             mount=mount,
+            mounts=server.mounts(_CERTIFICATES) if server else [],
         )
         password = server.password.reveal() if server else ""
         try:
@@ -175,12 +207,7 @@ class ClientTools:
         """Prepare a container that copies rows between two servers, both in its one network."""
         if source.network != target.network:
             raise ValueError((source.network, target.network))
-        certificates = {"/trust/source.pem": source, "/trust/target.pem": target}
-        mounts = [
-            f"type=bind,source={Path(server.sslrootcert).absolute()},target={place},readonly"
-            for place, server in certificates.items()
-            if server.sslrootcert and server.sslrootcert != _SYSTEM
-        ]
+        mounts = source.mounts(_SOURCE_CERTIFICATES) + target.mounts(_TARGET_CERTIFICATES)
         mounts += [
             f"type=volume,source={server.volume},target={SOCKETS}"
             for server in (source, target)
@@ -198,19 +225,10 @@ class ClientTools:
                 mounts=mounts,
                 script=SCRIPT,
             ),
-            source=_access(source, "/trust/source.pem"),
-            target=_access(target, "/trust/target.pem"),
+            source=_access(source, _SOURCE_CERTIFICATES),
+            target=_access(target, _TARGET_CERTIFICATES),
         )
 
 
-def _access(server: Server, certificate: str) -> Access:
-    parameters = {
-        "host": server.host,
-        "port": str(server.port),
-        "user": server.user,
-        "sslmode": server.sslmode,
-        **_PATIENCE,
-    }
-    if server.sslrootcert:
-        parameters["sslrootcert"] = _SYSTEM if server.sslrootcert == _SYSTEM else certificate
-    return Access(parameters, server.password)
+def _access(server: Server, certificates: PurePosixPath) -> Access:
+    return Access({**server.parameters(certificates), **_PATIENCE}, server.password)

@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend import config
 from backend.config import Config, Endpoint, Secret
 from backend.errors import ConfigurationError
+from backend.variables import Variables
 from tests.unit.conftest import write_env
 
 LOCAL = {
@@ -31,6 +33,7 @@ NEON = {
     "NEON_DB_PASSWORD": "neon secret",
 }
 
+# It needs a file of CA certificates besides, which `certificate` makes.
 SUPABASE = {
     "SLIPWAY_IN_CONTAINER": "0",
     "DB_TARGET": "supabase",
@@ -45,6 +48,14 @@ SUPABASE = {
 def empty(tmp_path: Path) -> Path:
     path = tmp_path / ".env"
     path.write_text("", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Make a CA beside `.env`."""
+    path = tmp_path / "ca.crt"
+    trustme.CA().cert_pem.write_to_path(path)
     return path
 
 
@@ -93,12 +104,15 @@ def test_a_target_is_one_of_three(empty: Path) -> None:
     )
 
 
-def test_an_sslmode_is_one_that_libpq_knows(empty: Path) -> None:
-    message = problems(NEON | {"NEON_DB_SSLMODE": "yes"}, empty)
+@pytest.mark.parametrize("sslmode", ["yes", "allow", "prefer"])
+def test_a_hosted_database_is_never_reached_in_plaintext_by_chance(
+    empty: Path, sslmode: str
+) -> None:
+    message = problems(NEON | {"NEON_DB_SSLMODE": sslmode}, empty)
 
     assert message == (
-        "settings cannot be used: NEON_DB_SSLMODE is 'yes', not one of "
-        "disable, allow, prefer, require, verify-ca, verify-full"
+        f"settings cannot be used: NEON_DB_SSLMODE is {sslmode!r}, not one of "
+        "disable, require, verify-ca, verify-full"
     )
 
 
@@ -184,14 +198,17 @@ def test_a_pool_host_that_is_set_is_not_derived(empty: Path) -> None:
     assert (found.app.host, found.app.port) == ("pool.example", 6432)
 
 
-def test_supabases_application_uses_the_admin_host_unless_told_otherwise(empty: Path) -> None:
-    found = config.load(SUPABASE, empty)
+def test_supabases_application_uses_the_admin_host_unless_told_otherwise(
+    empty: Path, certificate: Path
+) -> None:
+    found = config.load(SUPABASE | {"SUPABASE_DB_SSLROOTCERT": str(certificate)}, empty)
 
     assert str(found.app) == str(found.admin)
 
 
-def test_supabases_application_uses_the_pooler_that_is_set(empty: Path) -> None:
+def test_supabases_application_uses_the_pooler_that_is_set(empty: Path, certificate: Path) -> None:
     pool = {
+        "SUPABASE_DB_SSLROOTCERT": str(certificate),
         "SUPABASE_DB_POOL_HOST": "pool.example",
         "SUPABASE_DB_POOL_PORT": "6543",
         "SUPABASE_DB_POOL_USER": "app.abc",
@@ -205,16 +222,74 @@ def test_supabases_application_uses_the_pooler_that_is_set(empty: Path) -> None:
 
 @pytest.mark.parametrize("environ", [NEON, SUPABASE])
 def test_hosted_databases_are_checked_in_full_by_default(
-    empty: Path, environ: dict[str, str]
+    empty: Path, certificate: Path, environ: dict[str, str]
 ) -> None:
-    found = config.load(environ, empty)
+    found = config.load(environ | {"SUPABASE_DB_SSLROOTCERT": str(certificate)}, empty)
 
     assert (found.admin.sslmode, found.app.sslmode) == ("verify-full", "verify-full")
 
 
-def test_neon_is_trusted_through_the_systems_store(empty: Path) -> None:
-    assert config.load(NEON, empty).app.sslrootcert == "system"
-    assert config.load(SUPABASE, empty).app.sslrootcert is None
+@pytest.mark.parametrize("written", ["", "system"])
+def test_neon_is_trusted_through_the_machines_store(empty: Path, written: str) -> None:
+    found = config.load(NEON | {"NEON_DB_SSLROOTCERT": written}, empty)
+
+    assert (found.admin.sslrootcert, found.app.sslrootcert) == ("system", "system")
+
+
+@pytest.mark.parametrize("sslmode", ["verify-ca", "verify-full"])
+def test_supabase_is_trusted_through_a_file_that_must_be_fetched(empty: Path, sslmode: str) -> None:
+    message = problems(SUPABASE | {"SUPABASE_DB_SSLMODE": sslmode}, empty)
+
+    assert message == (
+        "settings cannot be used: SUPABASE_DB_SSLROOTCERT is missing: Supabase signs with a CA of"
+        " its own, whose certificate is in the project's dashboard under Database settings"
+    )
+
+
+@pytest.mark.parametrize("written", ["", "system"])
+def test_the_machines_store_vouches_for_names_only(empty: Path, written: str) -> None:
+    message = problems(
+        NEON | {"NEON_DB_SSLMODE": "verify-ca", "NEON_DB_SSLROOTCERT": written}, empty
+    )
+
+    assert message == (
+        "settings cannot be used: NEON_DB_SSLROOTCERT names no file, and any server has a"
+        " certificate that the machine trusts: verify-full asks for the right name as well"
+    )
+
+
+@pytest.mark.parametrize("sslmode", ["require", "disable"])
+@pytest.mark.parametrize("environ", [NEON, SUPABASE])
+def test_who_asks_for_no_certificate_needs_none(
+    empty: Path, environ: dict[str, str], sslmode: str
+) -> None:
+    chosen = {"NEON_DB_SSLMODE": sslmode, "SUPABASE_DB_SSLMODE": sslmode}
+
+    found = config.load(environ | chosen, empty)
+
+    assert (found.admin.sslmode, found.admin.certificates()) == (sslmode, None)
+
+
+def test_without_tls_no_file_is_looked_at(empty: Path) -> None:
+    chosen = {"NEON_DB_SSLMODE": "disable", "NEON_DB_SSLROOTCERT": "nowhere.pem"}
+
+    assert config.load(NEON | chosen, empty).admin.sslrootcert is None
+
+
+def test_a_certificate_is_found_from_where_the_settings_are(empty: Path, certificate: Path) -> None:
+    for written in (certificate.name, f"./{certificate.name}", str(certificate)):
+        found = config.load(NEON | {"NEON_DB_SSLROOTCERT": written}, empty)
+
+        assert found.app.certificates() == certificate
+
+
+def test_a_file_without_a_certificate_comes_with_the_other_problems(empty: Path) -> None:
+    message = problems(NEON | {"NEON_DB_USER": "", "NEON_DB_SSLROOTCERT": ".env"}, empty)
+
+    assert message == (
+        "settings cannot be used: NEON_DB_USER is missing; "
+        "NEON_DB_SSLROOTCERT holds no certificate in PEM format: '.env'"
+    )
 
 
 def test_a_cloud_target_has_neither_superuser_nor_socket(empty: Path) -> None:
@@ -285,8 +360,8 @@ def test_the_drivers_get_the_password_as_it_is(password: str) -> None:
     assert endpoint(password).sqlalchemy_url().password == password
 
 
-def test_the_drivers_get_the_whole_address(empty: Path) -> None:
-    admin = config.load(NEON, empty).admin
+def test_the_drivers_get_the_whole_address(empty: Path, certificate: Path) -> None:
+    admin = config.load(NEON | {"NEON_DB_SSLROOTCERT": str(certificate)}, empty).admin
 
     assert admin.conninfo() == {
         "host": "ep-cool-1.eu-central-1.aws.neon.tech",
@@ -295,10 +370,42 @@ def test_the_drivers_get_the_whole_address(empty: Path) -> None:
         "user": "owner",
         "password": "neon secret",
         "sslmode": "verify-full",
-        "sslrootcert": "system",
+        "sslrootcert": str(certificate),
+        "gssencmode": "disable",
         "connect_timeout": 15,
     }
-    assert admin.sqlalchemy_url().render_as_string(hide_password=True) == (
-        "postgresql+psycopg://owner:***@ep-cool-1.eu-central-1.aws.neon.tech:5432/trading"
-        "?connect_timeout=15&sslmode=verify-full&sslrootcert=system"
+    assert dict(admin.sqlalchemy_url().query) == {
+        "sslmode": "verify-full",
+        "sslrootcert": str(certificate),
+        "gssencmode": "disable",
+        "connect_timeout": "15",
+    }
+    assert (
+        admin.sqlalchemy_url()
+        .render_as_string(hide_password=True)
+        .startswith(
+            "postgresql+psycopg://owner:***@ep-cool-1.eu-central-1.aws.neon.tech:5432/trading?"
+        )
     )
+
+
+def test_the_drivers_get_the_machines_store_as_a_file(
+    empty: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    admin = config.load(NEON, empty).admin
+
+    assert admin.conninfo()["sslrootcert"] == str(certificate)
+    assert admin.sqlalchemy_url().query["sslrootcert"] == str(certificate)
+
+
+def test_the_source_is_checked_as_far_as_it_is_asked_for(tmp_path: Path, certificate: Path) -> None:
+    def source(**values: str) -> Endpoint:
+        named = {f"SOURCE_DB_{name}": value for name, value in values.items()}
+        return config.source_endpoint(Variables(named, tmp_path))
+
+    assert (source().sslmode, source().certificates()) == ("prefer", None)
+    assert source(SSLMODE="verify-full").sslrootcert == "system"
+    found = source(SSLMODE="verify-ca", SSLROOTCERT=certificate.name)
+    assert found.certificates() == certificate

@@ -17,7 +17,11 @@ from infra.engine.tools import ClientTools, Server
 from infra.process import Completed, Conversation, LineSink
 from tests.unit.conftest import FakeEngine, RecordingRunner
 
-WRAPPER = 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec "$@"'
+WRAPPER = (
+    "IFS= read -r PGPASSWORD && export PGPASSWORD PGSERVICE=slipway PGSERVICEFILE=/tmp/services && "
+    "printf '%s\\n' '[slipway]' connect_timeout=15 keepalives_idle=30 keepalives_interval=10 "
+    'keepalives_count=3 >"$PGSERVICEFILE" && exec "$@"'
+)
 
 
 def endpoint(target: str, host: str) -> Endpoint:
@@ -98,14 +102,36 @@ def test_a_tool_runs_in_a_container_of_its_own() -> None:
 
 
 def test_the_environment_names_the_server_and_no_password() -> None:
-    server = Server("host", "h", 5432, "u", "require", Secret("secret"))
+    server = Server("host", "h", 5432, "u", "prefer", Secret("secret"))
 
     assert server.environment() == {
         "PGHOST": "h",
         "PGPORT": "5432",
         "PGUSER": "u",
-        "PGSSLMODE": "require",
+        "PGSSLMODE": "prefer",
     }
+
+
+def test_the_certificates_of_a_server_come_with_the_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store.pem"
+    store.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(store))
+    hosted = Endpoint("neon", "admin", "h", 1, "d", "u", Secret(""), "verify-full", "system")
+    runner = Anything()
+
+    ClientTools(runner, FakeEngine(), "image").run(
+        ["pg_dump"], mount=Path("/a"), server=tools.server(hosted, "p", desktop=False)
+    )
+
+    words = set(runner.argv)
+    assert {
+        f"type=bind,source={store},target=/trust/server.pem,readonly",
+        "PGSSLMODE=verify-full",
+        "PGSSLROOTCERT=/trust/server.pem",
+        "PGGSSENCMODE=disable",
+    } <= words
 
 
 class Anything:

@@ -125,7 +125,8 @@ def test_passwords_go_first_and_requests_follow() -> None:
     patience = (
         "connect_timeout='15' keepalives_idle='30' keepalives_interval='10' keepalives_count='3'"
     )
-    reader = f"host='a.example' port='6000' user='o\\'reader' sslmode='require' {patience}"
+    reader = f"host='a.example' port='6000' user='o\\'reader' sslmode='require' "
+    reader += f"gssencmode='disable' {patience}"
     assert [unescaped(word) for word in spoken.told[2].split(" ")] == [
         f"{reader} dbname='d\\'b=\\\\'.",
         "COPY \"ä\n\" TO STDOUT '%'.",
@@ -135,17 +136,21 @@ def test_passwords_go_first_and_requests_follow() -> None:
     assert len(spoken.told) == 4
 
 
-def test_a_certificate_is_brought_along_but_the_systems_are_there() -> None:
+def test_certificates_are_brought_along(tmp_path: Path) -> None:
     host = Host(conversations=[Spoken(["ready", answer(0, "", 0)])])
-    source = Server("bridge", "h", 1, "u", "verify-ca", Secret(""), sslrootcert="/etc/a.pem")
-    target = Server("bridge", "h", 1, "u", "verify-full", Secret(""), sslrootcert="system")
+    linked = tmp_path / "linked.pem"
+    linked.symlink_to("/etc/b.pem")
+    source = Server("bridge", "h", 1, "u", "verify-ca", Secret(""), Path("/etc/a.pem"))
+    target = Server("bridge", "h", 1, "u", "verify-full", Secret(""), linked)
 
     copy(ClientTools(host, FakeEngine(), "image").pump(source, target))
-    mount = "type=bind,source=/etc/a.pem,target=/trust/source.pem,readonly"
     argv, told = host.started[0], host.conversations[0].told[2].split(" ")
-    assert [word for word in argv if word.startswith("type=")] == [mount]
+    assert [word for word in argv if word.startswith("type=")] == [
+        "type=bind,source=/etc/a.pem,target=/trust/source.pem,readonly",
+        "type=bind,source=/etc/b.pem,target=/trust/target.pem,readonly",
+    ]
     assert "sslrootcert='/trust/source.pem'" in unescaped(told[0])
-    assert "sslrootcert='system'" in unescaped(told[2])
+    assert "sslrootcert='/trust/target.pem'" in unescaped(told[2])
 
 
 def test_one_container_is_in_one_network() -> None:
@@ -167,10 +172,10 @@ def test_one_container_is_in_one_network() -> None:
 def test_an_endpoint_is_reached_as_the_host_does(
     host: str, expected: tuple[str, str], *, desktop: bool
 ) -> None:
-    endpoint = Endpoint("source", "admin", host, 6, "db", "u", Secret("s"), "require", "system")
+    endpoint = Endpoint("source", "admin", host, 6, "db", "u", Secret("s"), "require", "/ca.pem")
 
     found = tools.on_host(endpoint, "slipway", desktop=desktop)
-    assert found == Server(*expected, 6, "u", "require", Secret("s"), "system")
+    assert found == Server(*expected, 6, "u", "require", Secret("s"), Path("/ca.pem"))
 
 
 @pytest.mark.parametrize(("desktop", "network"), [(False, "host"), (True, "bridge")])

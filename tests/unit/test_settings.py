@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backend import config
-from backend.config import Variables
+from backend.variables import Variables
 from infra import settings
 from infra.errors import ConfigurationError, UsageError
 from infra.settings import Images
@@ -227,6 +227,25 @@ def test_targets_mark_the_active_one_and_say_what_the_others_lack(
     assert found["neon"].problem == "fill in NEON_DB_* in .env"
     assert found["supabase"].problem == "fill in SUPABASE_DB_* in .env"
     assert "SOURCE_DB_NAME" in str(found["source"].problem)
+
+
+def test_a_certificate_that_is_missing_is_the_problem_of_its_target_only(
+    make_settings: MakeSettings,
+) -> None:
+    supabase = {name.replace("NEON", "SUPABASE"): value for name, value in NEON.items()}
+
+    found = {
+        target.name: target
+        for target in make_settings(
+            **NEON, **SOURCE, **supabase, NEON_DB_SSLROOTCERT="none.pem"
+        ).targets()
+    }
+
+    assert (found["local"].problem, found["source"].problem) == (None, None)
+    assert found["neon"].problem == (
+        "settings cannot be used: NEON_DB_SSLROOTCERT names no file: 'none.pem'"
+    )
+    assert "SUPABASE_DB_SSLROOTCERT is missing" in str(found["supabase"].problem)
 
 
 def test_a_cloud_target_that_is_active_is_marked(make_settings: MakeSettings) -> None:

@@ -125,7 +125,7 @@ def test_passwords_go_first_and_requests_follow() -> None:
     patience = (
         "connect_timeout='15' keepalives_idle='30' keepalives_interval='10' keepalives_count='3'"
     )
-    reader = f"host='a.example' port='6000' user='o\\'reader' sslmode='require' "
+    reader = "host='a.example' port='6000' user='o\\'reader' sslmode='require' "
     reader += f"gssencmode='disable' {patience}"
     assert [unescaped(word) for word in spoken.told[2].split(" ")] == [
         f"{reader} dbname='d\\'b=\\\\'.",

@@ -80,7 +80,7 @@ def test_a_folder_and_a_missing_file_are_no_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: ssl.SSLContext, cafile: Path) -> None:
+    def refuse(_: ssl.SSLContext, cafile: Path) -> None:
         raise PermissionError(13, "Permission denied", str(cafile))
 
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refuse)

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
+from infra.postgres import platform
 from infra.postgres.connection import Connection
 
 _SQL = Path(__file__).parent / "sql"
@@ -66,6 +67,9 @@ def indexed(index: str) -> str:
 
 
 def _read(connection: Connection) -> Iterator[DatabaseObject]:
+    if platform.schemas(connection):
+        # Some of the rest is its affair then, on either side of a comparison.
+        yield DatabaseObject("platform", "", {})
     timescaledb = _has_timescaledb(connection)
     basis = _basis(timescaledb=timescaledb)
     states = _sequence_states(connection, basis)

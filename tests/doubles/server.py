@@ -70,7 +70,9 @@ class Server:
 
     def log(self) -> str:
         """Return the server's log."""
-        return bytes(self.container.logs()).decode(errors="replace")
+        output = self.container.logs()
+        assert isinstance(output, bytes)
+        return output.decode(errors="replace")
 
     def put(self, files: Mapping[str, str | bytes]) -> None:
         """Write files that only the server's user may read."""

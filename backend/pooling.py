@@ -77,6 +77,10 @@ def refusal(endpoint: Endpoint, found: str) -> ConfigurationError:
     )
 
 
+class NoBackendError(psycopg.OperationalError):
+    """A pooler had no backend for a statement in time."""
+
+
 class Client:
     """A connection whose statements are given up when no backend is to be had for them.
 
@@ -102,24 +106,15 @@ class Client:
         self.connection.close()
 
     def is_backend(self) -> bool:
-        """Tell whether nothing stands between: poolers and proxies make up process numbers.
-
-        Raises psycopg.OperationalError where no backend answers.
-        """
-        try:
-            backend = self.ask(_BACKEND, _WAKING)
-        except TimeoutError:
-            raise psycopg.errors.ConnectionTimeout(
-                f"no session was to be had within {_WAKING:g} s"
-            ) from None
-        return backend == str(self.connection.info.backend_pid)
+        """Tell whether nothing stands between: poolers and proxies make up process numbers."""
+        return self.ask(_BACKEND, _WAKING) == str(self.connection.info.backend_pid)
 
     def backend(self) -> str:
         """Ask which process of the server answers."""
         return self.ask(_BACKEND)
 
     def ask(self, statement: bytes, patience: float = _PATIENCE) -> str:
-        """Return the first value of the answer; TimeoutError when there is none in time."""
+        """Return the first value of the answer; NoBackendError when there is none in time."""
         self.send(statement)
         return self.answer(patience)
 
@@ -129,7 +124,7 @@ class Client:
         self.connection.pgconn.flush()
 
     def answer(self, patience: float = _PATIENCE) -> str:
-        """Wait for what was begun; after a TimeoutError it is still under way."""
+        """Wait for what was begun; after a NoBackendError it is still under way."""
         pgconn = self.connection.pgconn
         deadline = time.monotonic() + patience
         value, self.waits = "", True
@@ -138,7 +133,7 @@ class Client:
             while True:
                 while pgconn.is_busy():
                     if not selector.select(max(0.0, deadline - time.monotonic())):
-                        raise TimeoutError
+                        raise NoBackendError(f"no session was to be had within {patience:g} s")
                     pgconn.consume_input()
                 result = pgconn.get_result()
                 if result is None:
@@ -170,11 +165,11 @@ class _Meeting:
         self._clients.append(client)
         try:
             self.ask_again()
-        except TimeoutError:
+        except NoBackendError:
             try:
                 self._note(0)
                 backend = client.answer(_OVERTAKEN)
-            except TimeoutError:
+            except NoBackendError:
                 return "transaction" if self._clients[0].waits else "session"
             self._answers.add((len(self._clients) - 1, backend))
         return None
@@ -216,7 +211,7 @@ def _compare(first: Client, endpoint: Endpoint) -> Literal["whole"] | Pooling:
                 if meeting.shares():
                     return _without_transactions(first)
                 meeting.ask_all()
-        except TimeoutError:
+        except NoBackendError:
             # Each has had a backend before, and did not keep it.
             return "transaction"
         return _without_transactions(first) if meeting.shares() else "whole"
@@ -228,7 +223,7 @@ def _without_transactions(client: Client) -> Pooling:
         client.ask(b"ROLLBACK")
     except psycopg.errors.ProtocolViolation:
         return "statement"
-    except TimeoutError:
+    except NoBackendError:
         # Others hold all backends, in transactions.
         return "transaction"
     return "transaction"
@@ -242,7 +237,7 @@ def _reuses_backends(first: Client, endpoint: Endpoint) -> bool:
             try:
                 if later.ask(_STARTED_BEFORE.format(now).encode()) == "t":
                     return True
-            except TimeoutError:
+            except NoBackendError:
                 # A server without a pool would have turned it away.
                 return True
     return False

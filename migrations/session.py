@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
@@ -14,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.config import Endpoint
 from backend.database import create_engine
+from backend.pooling import require_whole_sessions
 from migrations import failures
 
 DIRECTORY = Path(__file__).resolve().parent
@@ -27,8 +30,11 @@ T = TypeVar("T")
 def run(endpoint: Endpoint, work: Callable[[Connection], T]) -> T:
     """Do the work in one transaction, which is kept only if the work returns.
 
-    Raises MigrationError for whatever the server refuses.
+    Raises ConfigurationError for a pooler that gives each transaction another session, where locks
+    would protect nothing, and MigrationError for whatever the server refuses.
     """
+    if endpoint.target != "local":
+        _require_whole_sessions(endpoint)
 
     async def transaction() -> T:
         engine = create_engine(endpoint)
@@ -44,6 +50,14 @@ def run(endpoint: Endpoint, work: Callable[[Connection], T]) -> T:
             return runner.run(transaction())
         except DBAPIError as error:
             raise failures.named(error, endpoint) from error
+
+
+@cache
+def _require_whole_sessions(endpoint: Endpoint) -> None:
+    try:
+        require_whole_sessions(endpoint)
+    except psycopg.OperationalError as error:
+        raise failures.connection_failure(error, endpoint) from error
 
 
 def alembic_config(connection: Connection | None = None) -> Config:

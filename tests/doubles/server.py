@@ -126,26 +126,25 @@ class Server:
         _until(
             lambda: socket.create_connection((self.host, port), 5).close(),
             OSError,
-            lambda: self.read(f"{_FOLDER}/pooler-{port}/log"),
+            lambda: self.run(f"cat {_FOLDER}/pooler-{port}/log"),
         )
 
     def trust_extensions(self, *names: str) -> None:
         """Let the owner of a database create these extensions, as hosted servers do."""
         controls = " ".join(f"{_EXTENSIONS}/{name}.control" for name in names)
-        self._run_as_root(f"echo 'trusted = true' | tee --append {controls}")
+        self.run(f"echo 'trusted = true' | tee --append {controls}")
 
     def hide_extension(self, name: str) -> None:
         """Let the server not have this extension."""
-        self._run_as_root(f"rm {_EXTENSIONS}/{name}.control")
+        self.run(f"rm {_EXTENSIONS}/{name}.control")
 
-    def _run_as_root(self, command: str) -> None:
+    def run(self, command: str) -> str:
+        """Run a shell's command as root in the container and return its output."""
         code, output = self.container.exec_run(["sh", "-c", command])
-        assert code == 0, output
-
-    def read(self, path: str) -> str:
-        """Return the text of a file in the container."""
-        _, output = self.container.exec_run(["cat", path])
-        return str(output.decode(errors="replace"))
+        assert isinstance(output, bytes)
+        text = output.decode(errors="replace")
+        assert code == 0, text
+        return text
 
     def start_again(self) -> None:
         """Start the container that was stopped, without its poolers."""

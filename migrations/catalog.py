@@ -9,37 +9,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from backend.models import Base
+from backend.platform import MANAGED_SCHEMAS
 
 VERSION_TABLE = "alembic_version"
 
-# Schemas that a host puts into every database it hands out.
-_MANAGED_SCHEMAS = {
-    "supabase": {
-        "_analytics",
-        "_realtime",
-        "_supavisor",
-        "auth",
-        "cron",
-        "dbdev",
-        "etl",
-        "extensions",
-        "graphql",
-        "graphql_public",
-        "net",
-        "pgbouncer",
-        "pgmq",
-        "pgsodium",
-        "pgsodium_masks",
-        "pgtle",
-        "realtime",
-        "repack",
-        "storage",
-        "supabase_functions",
-        "supabase_migrations",
-        "vault",
-    },
-    "neon": {"neon", "neon_auth"},
-}
+# What a target is called, and whose server that is.
+_SHOWN_BY = {"supabase": "supabase_admin", "neon": "neon_superuser"}
 
 # Schema, kind and number of the relations that are somebody's own. A partition counts as part of
 # its table, a column's sequence as part of the column, a chunk as part of its hypertable: chunks
@@ -81,8 +56,9 @@ WHERE EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
 def summary(rows: Iterable[tuple[str, str, int]], target: str) -> str:
     """Put the rows of USER_RELATIONS in words, such as `11 tables, 2 views`; empty for none."""
     counts: Counter[str] = Counter()
+    managed = MANAGED_SCHEMAS.get(_SHOWN_BY.get(target, ""), frozenset())
     for schema, kind, number in rows:
-        if schema not in _MANAGED_SCHEMAS.get(target, ()):
+        if schema not in managed:
             counts[kind] += number
     order = ("table", "view", "sequence")
     return ", ".join(

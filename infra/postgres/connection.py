@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import psycopg
@@ -19,6 +20,7 @@ from infra.errors import (
     TargetError,
     TargetLostError,
 )
+from infra.postgres import platform
 
 Side = Literal["source", "target"]
 Connection = psycopg.Connection[TupleRow]
@@ -31,26 +33,8 @@ _LOST_STATES = ("08", "57P01", "57P02", "57P03", "55P03")
 # A snapshot is gone with the session that held it, and its error has no code of its own.
 _SNAPSHOT_GONE = "ImportSnapshot"
 
-# No time limits; the last one is known from version 17 on. And what a hosting platform keeps in the
-# database for itself (decision 18): the schemas that Supabase names as its own, and whatever else
-# belongs to its roles.
-_SESSION = """
-SELECT pg_catalog.set_config(name, '0', false)
-FROM pg_catalog.pg_settings
-WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
-UNION ALL
-SELECT pg_catalog.set_config('slipway.left_alone', COALESCE((
-  SELECT pg_catalog.string_agg(n.nspname, ',')
-  FROM pg_catalog.pg_namespace n
-  JOIN pg_catalog.pg_roles o ON o.oid = n.nspowner
-  WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'supabase_admin')
-    AND (o.rolname ~ '^supabase_' AND n.nspname <> 'public' AND n.nspname !~ '^pg_'
-      OR n.nspname = ANY (
-        '{_analytics,_realtime,_supavisor,auth,cron,dbdev,etl,extensions,graphql,graphql_public,
-        net,pgbouncer,pgmq,pgsodium,pgsodium_masks,pgtle,realtime,repack,storage,
-        supabase_functions,supabase_migrations,tiger,tiger_data,topology,vault}'))
-), ''), false)
-"""
+# What a session begins with.
+_SESSION = (Path(__file__).parent / "sql" / "session.sql").read_bytes()
 
 # What goes wrong is said by the errors raised here; psycopg would say it again in its own words.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -89,7 +73,7 @@ def connect(
     with connection:
         # Source databases are not trusted: a function in `public` must not shadow a built-in one.
         connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
-        connection.execute(_SESSION)
+        connection.execute(_SESSION, [platform.KNOWN])
         connection.set_autocommit(autocommit)
         try:
             yield connection

@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from infra.postgres import platform
+from infra.postgres import shared_database
 from infra.postgres.connection import Connection
 
 _SQL = Path(__file__).parent / "sql"
@@ -67,7 +67,7 @@ def indexed(index: str) -> str:
 
 
 def _read(connection: Connection) -> Iterator[DatabaseObject]:
-    if platform.schemas(connection):
+    if shared_database.schemas(connection):
         # Some of the rest is its affair then, on either side of a comparison.
         yield DatabaseObject("platform", "", {})
     timescaledb = _has_timescaledb(connection)

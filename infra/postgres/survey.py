@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.postgres import encoding, inventory, platform, table_sizes
+from infra.postgres import encoding, inventory, shared_database, table_sizes
 from infra.postgres.connection import Connection
 from infra.postgres.hypertables import NOTHING, Hypertables
 from infra.postgres.hypertables import read as read_hypertables
@@ -242,9 +242,9 @@ def _take(connection: Connection) -> Survey:
         policy_roles=tuple(
             str(role) for (role,) in inventory.with_platform(connection, "survey/policy_roles")
         ),
-        platform_schemas=platform.schemas(connection),
-        platform_ties=platform.ties(connection),
-        platform_needs=platform.needs(connection),
+        platform_schemas=shared_database.schemas(connection),
+        platform_ties=shared_database.ties(connection),
+        platform_needs=shared_database.needs(connection),
         large_objects=int(large_objects),
         unreadable_large_objects=int(unreadable_large_objects),
         publications_for_schemas=of_schemas,

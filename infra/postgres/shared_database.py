@@ -1,0 +1,118 @@
+"""A database that a hosting platform has a part in: what is whose, and what hangs on what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from infra.postgres import inventory, platform
+from infra.postgres.connection import Connection
+
+# Ours, made first and dropped last: whoever finds it knows that the content is a load's.
+_MARK = "slipway_stream"
+# As pg_identify_object and DROP call the same thing.
+_WORDS = {"COMPOSITE TYPE": "TYPE", "STATISTICS OBJECT": "STATISTICS"}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What somebody made in a database that is loaded in place.
+
+    `loading` says that an interrupted transfer made it, `hooks` what the platform's own tables have
+    of it; `extensions` are the schemas of those that are installed, by name.
+    """
+
+    objects: tuple[str, ...]
+    loading: bool
+    hooks: tuple[str, ...]
+    extensions: Mapping[str, str]
+    platform_schemas: tuple[str, ...]
+
+
+def schemas(connection: Connection) -> tuple[str, ...]:
+    """Name the schemas that the session leaves alone; none where no platform is."""
+    text = inventory.query(
+        connection, "SELECT pg_catalog.current_setting('slipway.left_alone', true)"
+    )[0][0]
+    return tuple(name for name in (text or "").split(",") if name)
+
+
+def ties(connection: Connection) -> tuple[str, ...]:
+    """Describe what belongs to somebody's tables and needs the platform, and is not carried."""
+    return _described(connection, "platform_ties")
+
+
+def needs(connection: Connection) -> tuple[str, ...]:
+    """Describe what cannot be made without the platform: columns, views, functions."""
+    return _described(connection, "platform_needs")
+
+
+def used_extensions(connection: Connection) -> frozenset[str]:
+    """Name the extensions that something of somebody's own is made of."""
+    return frozenset(str(name) for (name,) in inventory.rows(connection, "used_extensions"))
+
+
+def read(connection: Connection) -> Content:
+    """Read what a load in place would meet."""
+    extensions = {
+        str(name): str(schema) for name, _, schema in inventory.rows(connection, "extensions")
+    }
+    return Content(
+        tuple(f"{kind.lower()} {name}" for kind, name in _own(connection)),
+        is_loading(connection),
+        _described(connection, "own_content", "platform_hooks"),
+        extensions,
+        schemas(connection),
+    )
+
+
+def is_loading(connection: Connection) -> bool:
+    """Tell whether a load has begun here and not ended."""
+    rows = inventory.query(
+        connection, "SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s", _MARK
+    )
+    return bool(rows)
+
+
+def begin(connection: Connection) -> None:
+    """Remove all that is somebody's own and leave the mark of a load, in one transaction."""
+    with connection.transaction():
+        clear(connection)
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_MARK)))
+        _close_default_grants(connection)
+
+
+def clear(connection: Connection) -> None:
+    """Remove all that is somebody's own; the platform's and the extensions' things stay."""
+    with connection.transaction():
+        for kind, identity in _own(connection):
+            # The server wrote the name, quoted as it has to be.
+            connection.execute(
+                f"DROP {_WORDS.get(kind, kind)} IF EXISTS {identity} CASCADE".encode()
+            )
+
+
+def _own(connection: Connection) -> list[tuple[str, str]]:
+    return [
+        (str(kind), str(identity))
+        for kind, identity in inventory.with_platform(connection, "own_content", "own_content_list")
+    ]
+
+
+def _described(connection: Connection, *files: str) -> tuple[str, ...]:
+    return tuple(str(text) for (text,) in inventory.with_platform(connection, *files))
+
+
+def _close_default_grants(connection: Connection) -> None:
+    """Stop granting what this role makes from now on to the Data API's roles."""
+    for schema, kind, grantee in inventory.rows(
+        connection, "platform_default_grants", sorted(platform.API_ROLES)
+    ):
+        where = sql.SQL(" IN SCHEMA {}").format(sql.Identifier(schema)) if schema else sql.SQL("")
+        connection.execute(
+            sql.SQL("ALTER DEFAULT PRIVILEGES{} REVOKE ALL ON {} FROM {}").format(
+                where, sql.SQL(kind), sql.Identifier(grantee)
+            )
+        )

@@ -9,6 +9,7 @@ from infra import archives as archive_store
 from infra import checks, migrations, render, stack, verification
 from infra.app import App
 from infra.boundary import task
+from infra.commands.switch import switch
 from infra.engine import images
 from infra.transfer.stream.options import Options, width
 
@@ -288,6 +289,7 @@ namespace = Collection(
     transfer,
     verify,
     undo,
+    switch,
     test,
     lint,
     bench,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from infra import settings
+from infra import settings, switch_history
 from infra.console import Console
 from infra.engine.client import Engine
 from infra.engine.compose import Compose
 from infra.engine.tools import ClientTools
-from infra.errors import EngineError, RefusedError, TargetError, UsageError
+from infra.errors import SlipwayError
 from infra.local import Local
 from infra.process import Runner, SubprocessRunner, kill_self
 from infra.settings import Settings
 from infra.stack import Stack
+from infra.switching import Switching
 from infra.transfer import recovery
 from infra.transfer.journal import Entry, Journal
 from infra.transfer.recovery import Owned
@@ -66,14 +67,20 @@ class App:
 
     def recover(self, *, aside: bool = False) -> None:
         """Finish or take back what a killed command left, and say so; `aside` on standard error."""
-        if not self.journal.interrupted():
+        interrupted = self.journal.interrupted()
+        if not interrupted:
             return
+        say = self.console.warn if aside else self.console.line
         try:
             # A client tool goes on when its command is killed, and would load into what is dropped.
             self.engine.remove_orphaned_tools()
+            # A killed switch may have left the database stopped that the others need.
+            for entry in interrupted:
+                if entry.command == switch_history.COMMAND:
+                    say(f"recovered: {self.switching.settle(entry)}")
             for line in recovery.settle_all(self.journal, self._server_of):
-                (self.console.warn if aside else self.console.line)(f"recovered: {line}")
-        except (EngineError, RefusedError, TargetError, UsageError) as error:
+                say(f"recovered: {line}")
+        except SlipwayError as error:
             self.console.warn(f"a killed command is not settled yet: {error.message}")
 
     def _server_of(self, entry: Entry) -> Owned:
@@ -88,6 +95,11 @@ class App:
         return Transfers(self.settings, self.engine, self.tools, self.journal)
 
     @cached_property
+    def switching(self) -> Switching:
+        """Point the stack at another target."""
+        return Switching(self.settings, self.engine, self.runner, self.tools, self.journal)
+
+    @cached_property
     def stack(self) -> Stack:
         """Work with the project's services."""
-        return Stack(self.settings, self.compose, self.engine, self.runner)
+        return Stack(self.settings, self.compose, self.engine, self.runner, self.journal)

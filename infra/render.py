@@ -43,7 +43,8 @@ def status(
         console.table(["service", "state", "ports", "image"], rows)
     else:
         console.line("no services are running; start them with `invoke up`")
-    console.line(f"target: {found.target}")
+    since = f" since {found.since}, {found.previous} before" if found.since else ""
+    console.line(f"target: {found.target}{since}")
     console.line(f"schema: {found.schema}")
     _undo_line(console, undoable)
 

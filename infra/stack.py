@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra import migrations
-from infra.engine.client import Engine, Service, process_on_port
+from infra import migrations, switch_history
+from infra.engine.client import Engine, Service
 from infra.engine.compose import Compose
 from infra.errors import (
     ConfigurationError,
@@ -19,27 +18,28 @@ from infra.errors import (
     UsageError,
 )
 from infra.migrations import SchemaState
-from infra.ports import is_free
 from infra.process import Completed, Runner
+from infra.services import Services, last_line
 from infra.settings import Settings
+from infra.transfer.journal import Journal
 
 # The community ended PostgreSQL 14 on 2026-11-12; the image was frozen before.
 _LAST_UNSUPPORTED_MAJOR = 14
 
-# A first start runs init scripts and a killed one its recovery: both may take minutes.
-_HEALTHY_SECONDS = 300.0
-_POLL_SECONDS = 0.3
-# A service that the engine had to start this often will not come up by itself.
-_RESTARTS = 3
-
 
 @dataclass(frozen=True)
 class Status:
-    """What runs, and how the active target's schema stands."""
+    """What runs, and how the active target's schema stands.
+
+    `since` is when the stack was switched to the target and `previous` from where, None where it
+    never was.
+    """
 
     target: str
     services: list[Service]
     schema: str
+    since: str | None = None
+    previous: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -50,47 +50,43 @@ class Stack:
     """The Compose project of this checkout and the database behind it."""
 
     def __init__(
-        self, settings: Settings, compose: Compose, engine: Engine, runner: Runner
+        self,
+        settings: Settings,
+        compose: Compose,
+        engine: Engine,
+        runner: Runner,
+        journal: Journal,
     ) -> None:
         self._settings = settings
         self._compose = compose
         self._engine = engine
-        self._runner = runner
-
-    @property
-    def services(self) -> list[str]:
-        """Name the long-running services of the active target."""
-        return ["db", "redis"] if self._settings.config.target == "local" else ["redis"]
+        self._journal = journal
+        self.services = Services(settings, compose, engine, runner)
 
     def start(self) -> None:
-        """Start the services and wait until they are healthy; EngineError says which is not."""
-        self._check_ports()
-        self._own_folders()
-        answer = self._runner.run(self._compose.up(self.services))
-        if not answer.ok:
-            raise _compose_failure(answer)
-        self._wait()
+        """Start the target's services and wait until they are healthy; EngineError otherwise."""
+        self.services.start(self.services.own)
 
     def migrate(self) -> list[str]:
         """Reconcile roles, bring the schema to head, grant; return the migrator's lines."""
-        answer = self._runner.run(self._compose.build_migrator())
+        answer = self.services.run(self._compose.build_migrator())
         if not answer.ok:
             raise EngineError(
-                f"the migrator image cannot be built: {_last_line(answer)}",
+                f"the migrator image cannot be built: {last_line(answer)}",
                 "Read the lines above it with "
                 f"`{' '.join(self._compose.build_migrator()).replace(' --quiet', '')}`.",
             )
-        answer = self._runner.run(self._compose.migrate())
+        answer = self.services.run(self._compose.migrate())
         if not answer.ok:
             raise _migrator_failure(answer)
         return answer.stdout.splitlines()
 
     def stop(self) -> None:
         """Remove the containers; the data stays."""
-        answer = self._runner.run(self._compose.down())
+        answer = self.services.run(self._compose.down())
         if not answer.ok:
             raise EngineError(
-                f"the stack cannot be stopped: {_last_line(answer)}",
+                f"the stack cannot be stopped: {last_line(answer)}",
                 "Run `invoke status` to see what is left.",
             )
 
@@ -98,14 +94,14 @@ class Stack:
         """Look at the containers and at the schema, without changing either."""
         config = self._settings.config
         services = self._engine.services(self._settings.project)
-        running = any(found.name == "db" and found.state == "running" for found in services)
-        if config.target == "local" and not running:
-            return Status(config.target, services, "unknown: the database is not running")
-        try:
-            schema = describe(migrations.state(config.admin))
-        except SlipwayError as error:
-            schema = f"unknown: {error.message}"
-        return Status(config.target, services, schema)
+        switch = switch_history.last_switch(self._journal, config.target)
+        return Status(
+            config.target,
+            services,
+            self._schema(services),
+            since=switch.moment if switch else None,
+            previous=switch.archive if switch else None,
+        )
 
     def check_schema(self) -> None:
         """Raise MigrationError listing each difference between the models and the database."""
@@ -131,78 +127,15 @@ class Stack:
         if not self._engine.is_running(self._settings.project, "db"):
             raise RefusedError("the stack's database is not running", "Start it with `invoke up`.")
 
-    def _check_ports(self) -> None:
-        values = self._settings.config
-        ports = {}
-        if values.target == "local":
-            ports["db"] = ("DB_PORT", values.admin.port)
-        if values.redis is not None:
-            ports["redis"] = ("REDIS_PORT", values.redis.port)
-        for service, (name, port) in ports.items():
-            ours = self._engine.is_running(self._settings.project, service)
-            if not ours and not is_free(port):
-                container = self._engine.container_on_port(port)
-                owner = f"container {container}" if container else process_on_port(port)
-                raise EngineError(
-                    f"port {port} ({name}) is taken by {owner or 'another program'}",
-                    f"Stop that, or set {name} in .env to a free port.",
-                )
-
-    def _own_folders(self) -> None:
-        # Made by the engine they would belong to root, archives included.
-        for name in ("archives", "journal", "reports"):
-            (self._settings.root / "data" / name).mkdir(parents=True, exist_ok=True)
-
-    def _wait(self) -> None:
-        """Wait until every service is healthy; EngineError for one that cannot become so.
-
-        Compose's own waiting takes a service that dies and is started again for one that is
-        starting, and says so only when the grace period of a first start is over.
-        """
-        deadline = time.monotonic() + _HEALTHY_SECONDS
-        while True:
-            found = {
-                service.name: service
-                for service in self._engine.services(self._settings.project)
-                if service.name in self.services
-            }
-            gone = [name for name in self.services if name not in found]
-            if gone:
-                raise EngineError(
-                    f"service {gone[0]} is gone",
-                    "Somebody stopped the stack meanwhile; run `invoke up` again.",
-                )
-            waiting = [service for service in found.values() if service.health != "healthy"]
-            if not waiting:
-                return
-            for service in waiting:
-                dying = service.state == "exited" or service.restarts >= _RESTARTS
-                if dying or service.health == "unhealthy" or time.monotonic() > deadline:
-                    raise self._unhealthy(service)
-            time.sleep(_POLL_SECONDS)
-
-    def _unhealthy(self, service: Service) -> EngineError:
-        logs = self._runner.run(self._compose.logs([service.name], follow=False, tail=20))
-        # The entrypoints' and servers' own word for what went wrong, without Compose's prefix.
-        lines = [line.partition("| ")[2].strip() for line in logs.stdout.splitlines()]
-        fatal = [line for line in lines if "FATAL" in line or "ERROR" in line]
-        state = "keeps dying" if service.restarts else service.health or service.state
-        return EngineError(
-            f"service {service.name} {state}: {(fatal or lines or ['no log'])[-1]}",
-            f"Run `invoke logs --service {service.name}` for the rest.",
-        )
-
-
-def _compose_failure(answer: Completed) -> SlipwayError:
-    missing = re.search(r"required variable (\w+) is missing", answer.stderr)
-    if missing:
-        return ConfigurationError(
-            f"settings cannot be used: {missing.group(1)} is missing", "Set it in .env."
-        )
-    return EngineError(
-        f"docker compose up failed: {_last_line(answer)}",
-        "Run `docker compose config` to check the files, `invoke logs` for the services.",
-    )
+    def _schema(self, services: list[Service]) -> str:
+        config = self._settings.config
+        running = any(found.name == "db" and found.state == "running" for found in services)
+        if config.target == "local" and not running:
+            return "unknown: the database is not running"
+        try:
+            return describe(migrations.state(config.admin))
+        except SlipwayError as error:
+            return f"unknown: {error.message}"
 
 
 def migration_sql(kind: str) -> str:
@@ -244,13 +177,8 @@ def _migrator_failure(answer: Completed) -> SlipwayError:
     complaint = re.search(r"^error: (.*)\nHINT: (.*)$", answer.stderr, re.MULTILINE)
     if complaint is None:
         return MigrationError(
-            f"the migrator ended with exit code {answer.returncode}: {_last_line(answer)}",
+            f"the migrator ended with exit code {answer.returncode}: {last_line(answer)}",
             "Run `docker compose run --rm migrator` to see all it says.",
         )
     kind = ConfigurationError if answer.returncode == ConfigurationError.exit_code else None
     return (kind or MigrationError)(complaint.group(1), complaint.group(2))
-
-
-def _last_line(answer: Completed) -> str:
-    lines = [line.strip() for line in (answer.stderr + answer.stdout).splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {answer.returncode}"

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infra.errors import ConfigurationError
 from infra.settings import Settings
 
 MINIMUM_VERSION = (2, 24)
+
+# The stack itself, and what is laid over it where the database is elsewhere.
+FILE = "docker-compose.yml"
+OVERLAY = "docker-compose.cloud.yml"
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,11 @@ class Compose:
         for file in self.settings.compose_files:
             argv += ["--file", str(file)]
         return argv
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what these command lines read, whatever `.env` says at the moment."""
+        return selection(self.settings)
 
     def version(self) -> list[str]:
         """Ask for the plugin's version."""
@@ -40,9 +50,20 @@ class Compose:
         """Run the one-shot migrator and return its exit code."""
         return [*self.base(), "run", "--rm", "--no-deps", "-T", "migrator"]
 
+    def services(self) -> list[str]:
+        """List the services that `up` starts; fails where the files do not fit together."""
+        return [*self.base(), "config", "--services"]
+
+    def remove(self, services: Sequence[str]) -> list[str]:
+        """Stop services in peace and remove their containers; the data stays."""
+        return [*self.base(), "rm", "--stop", "--force", *services]
+
     def down(self) -> list[str]:
-        """Stop and remove the containers and the network; volumes and folders stay."""
-        return [*self.base(), "down", "--remove-orphans"]
+        """Stop and remove the containers and the network; volumes and folders stay.
+
+        Containers of profiles that are not active would keep the network in use.
+        """
+        return [*self.base(), "--profile", "*", "down", "--remove-orphans"]
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int) -> list[str]:
         """Show what the services wrote."""
@@ -57,6 +78,32 @@ class Compose:
             *self.base(), "exec", "db", "psql", "--username", user, "--dbname", database,
             *arguments,
         ]  # fmt: skip
+
+
+def selection(settings: Settings) -> dict[str, str]:
+    """Return the two variables that tell Compose and all programs where the database is."""
+    files = settings.values.get("COMPOSE_FILE") or FILE
+    return {"DB_TARGET": settings.config.target, "COMPOSE_FILE": files}
+
+
+def selection_for(settings: Settings, target: str) -> dict[str, str]:
+    """Return the two variables as they are for a target; an application's files keep their place.
+
+    Raises ConfigurationError where the stack's own file is not among the Compose files.
+    """
+    separator = settings.values.get("COMPOSE_PATH_SEPARATOR") or ":"
+    root = settings.root.resolve()
+    names = selection(settings)["COMPOSE_FILE"].split(separator)
+    kept = [name for name in names if (root / name).resolve() != root / OVERLAY]
+    own = [place for place, name in enumerate(kept, 1) if (root / name).resolve() == root / FILE]
+    if not own:
+        raise ConfigurationError(
+            f"COMPOSE_FILE does not name {FILE}: {separator.join(names)}",
+            f"Name it in .env, before the files that are laid over it: COMPOSE_FILE={FILE}",
+        )
+    overlay = [] if target == "local" else [OVERLAY]
+    files = [*kept[: own[0]], *overlay, *kept[own[0] :]]
+    return {"DB_TARGET": target, "COMPOSE_FILE": separator.join(files)}
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -8,8 +8,8 @@ import pytest
 from docker.errors import DockerException
 
 from infra.engine.client import Engine
-from infra.engine.compose import Compose, parse_version
-from infra.errors import EngineError
+from infra.engine.compose import Compose, parse_version, selection_for
+from infra.errors import ConfigurationError, EngineError
 from tests.unit.conftest import CHECKOUT, MakeSettings, RecordingRunner
 
 FILE = (CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -47,7 +47,9 @@ def base(compose: Compose) -> list[str]:
             ["up", "--detach", "db", "redis"],
         ),
         (lambda compose: compose.migrate(), ["run", "--rm", "--no-deps", "-T", "migrator"]),
-        (lambda compose: compose.down(), ["down", "--remove-orphans"]),
+        (lambda compose: compose.down(), ["--profile", "*", "down", "--remove-orphans"]),
+        (lambda compose: compose.services(), ["config", "--services"]),
+        (lambda compose: compose.remove(["db"]), ["rm", "--stop", "--force", "db"]),
         (
             lambda compose: compose.logs([], follow=False, tail=100),
             ["logs", "--tail", "100"],
@@ -81,6 +83,43 @@ def test_every_compose_file_is_named(make_settings: MakeSettings) -> None:
         "--file",
         f"{root}/docker-compose.cloud.yml",
     ]
+
+
+BASE, CLOUD = "docker-compose.yml", "docker-compose.cloud.yml"
+
+
+@pytest.mark.parametrize(
+    ("files", "hosted", "local"),
+    [
+        ("", f"{BASE}:{CLOUD}", BASE),
+        (BASE, f"{BASE}:{CLOUD}", BASE),
+        (f"{BASE}:{CLOUD}", f"{BASE}:{CLOUD}", BASE),
+        (f"{BASE}:app.yml", f"{BASE}:{CLOUD}:app.yml", f"{BASE}:app.yml"),
+        (f"{BASE}:app.yml:{CLOUD}", f"{BASE}:{CLOUD}:app.yml", f"{BASE}:app.yml"),
+        (f"first.yml:./{BASE}", f"first.yml:./{BASE}:{CLOUD}", f"first.yml:./{BASE}"),
+        (f"{BASE}:./{CLOUD}:../app/x.yml", f"{BASE}:{CLOUD}:../app/x.yml", f"{BASE}:../app/x.yml"),
+    ],
+)
+def test_the_overlay_comes_and_goes_and_an_applications_files_stay(
+    make_settings: MakeSettings, files: str, hosted: str, local: str
+) -> None:
+    settings = make_settings(COMPOSE_FILE=files)
+
+    assert selection_for(settings, "neon") == {"DB_TARGET": "neon", "COMPOSE_FILE": hosted}
+    assert selection_for(settings, "local") == {"DB_TARGET": "local", "COMPOSE_FILE": local}
+
+
+def test_the_files_are_separated_as_the_settings_say(make_settings: MakeSettings) -> None:
+    settings = make_settings(COMPOSE_FILE=f"{BASE};app.yml", COMPOSE_PATH_SEPARATOR=";")
+
+    assert selection_for(settings, "neon")["COMPOSE_FILE"] == f"{BASE};{CLOUD};app.yml"
+
+
+def test_files_without_the_stacks_own_are_refused(make_settings: MakeSettings) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        selection_for(make_settings(COMPOSE_FILE="app.yml"), "neon")
+
+    assert caught.value.message == "COMPOSE_FILE does not name docker-compose.yml: app.yml"
 
 
 def test_the_version_is_asked_without_a_project(compose: Compose) -> None:

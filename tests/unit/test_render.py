@@ -67,6 +67,14 @@ def test_a_status_is_a_table_and_two_lines(capsys: pytest.CaptureFixture[str]) -
     ]
 
 
+def test_a_status_says_since_when_the_stack_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = "2026-11-26T04:00:00+00:00"
+
+    render.status(Console(), replace(STATUS, target="neon", since=moment, previous="local"), None)
+
+    assert f"target: neon since {moment}, local before\n" in capsys.readouterr().out
+
+
 def test_a_status_without_services_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     render.status(Console(), Status("local", [], "unknown"), None)
 
@@ -115,6 +123,8 @@ def test_a_status_is_json_for_programs(
             }
         ],
         "schema": "ok",
+        "since": None,
+        "previous": None,
         "undo": undo,
     }
 

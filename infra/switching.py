@@ -1,0 +1,271 @@
+"""Pointing the stack at another target: survey, migrate, flip `.env`, restart, survey again.
+
+`.env` is replaced in one step and says at every moment which target is the one. What comes before
+that is taken back when anything fails, what comes after it too; whatever a kill leaves is finished
+or taken back by the next command, as `.env` says.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend import config, envfile
+from infra import probing, switch_survey
+from infra import settings as configuration
+from infra.engine.client import Engine
+from infra.engine.compose import Compose, selection, selection_for
+from infra.engine.tools import ClientTools
+from infra.errors import ConfigurationError, RefusedError, SlipwayError
+from infra.migrations import SchemaState
+from infra.process import Runner
+from infra.settings import Settings
+from infra.stack import Stack
+from infra.switch_history import COMMAND, Freshness, freshness
+from infra.switch_survey import Surveyed
+from infra.transfer.journal import Entry, Journal, Record
+
+_LOCAL = "local"
+_SOURCE = "source"
+_DATABASE = "db"
+# From then on services may have been stopped or changed.
+_CHANGED = {"migrated", "stopped", "flipped", "restarted"}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One end of a switch: the settings under which its target is the active one."""
+
+    settings: Settings
+    stack: Stack
+
+    @property
+    def name(self) -> str:
+        """Return the name of the target."""
+        return self.settings.config.target
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """Return the variables that make it the active one."""
+        return selection(self.settings)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A switch between its survey and its end: nobody else switches or transfers meanwhile."""
+
+    switching: Switching
+    old: Side
+    new: Side
+    left: Surveyed
+    found: Surveyed
+    freshness: Freshness
+    migrates: bool
+    record: Record
+    say: Say
+
+    def run(self) -> SchemaState:
+        """Migrate, flip and restart; return where the schema of the new target stands."""
+        return self.switching.run(self)
+
+
+class Switching:
+    """What makes another target the stack's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        runner: Runner,
+        tools: ClientTools,
+        journal: Journal,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._runner = runner
+        self._tools = tools
+        self._journal = journal
+
+    def is_at(self, name: str) -> bool:
+        """Tell whether nothing is to be done; UsageError, ConfigurationError for a wrong name."""
+        self._check(name)
+        return selection(self._settings) == selection_for(self._settings, name)
+
+    @contextmanager
+    def switching(self, name: str, say: Say) -> Iterator[Session]:
+        """Hold the checkout for one switch, both ends surveyed; RefusedError where it cannot be.
+
+        What fails inside is taken back at once.
+        """
+        self._check(name)
+        old = self._side(selection(self._settings))
+        new = self._side(selection_for(self._settings, name))
+        self._refuse_environment(new)
+        startable = new.stack.services.startable()
+        record = self._journal.begin(
+            COMMAND, database=new.settings.config.admin.database, archive=old.name
+        )
+        with self._settled(record, say):
+            present = old.stack.services.present()
+            starts = _DATABASE in startable and _DATABASE not in present
+            record.reach(
+                "begun",
+                target=name,
+                before=old.selection,
+                after=new.selection,
+                present=present,
+                starts_database=starts,
+            )
+            self._refuse_others(record.entry)
+            if starts:
+                say("starting the local database")
+                new.stack.services.start([_DATABASE])
+            if name != _LOCAL:
+                probing.probe(new.settings, self._engine, self._tools, name).require()
+            found, left = switch_survey.require(new.settings), switch_survey.look(old.settings)
+            migrates = switch_survey.migrates(found, left)
+            record.reach("surveyed")
+            copied = freshness(self._journal, active=old.name, target=name, written=left.written)
+            yield Session(self, old, new, left, found, copied, migrates, record, say)
+
+    def run(self, session: Session) -> SchemaState:
+        """Do what was confirmed."""
+        new, record, say = session.new, session.record, session.say
+        record.reach("confirmed")
+        if session.migrates:
+            say(f"migrating {new.name}")
+            new.stack.migrate()
+        record.reach("migrated")
+        if new.name != _LOCAL:
+            # Two databases that are both written to would split the history.
+            say("stopping the local database")
+            self._remove_database()
+        record.reach("stopped")
+        self._journal.boundary("flipping")
+        envfile.update(self._env_file, new.selection)
+        record.reach("flipped")
+        say("restarting what depends on it")
+        self._start(new, record)
+        record.reach("restarted")
+        # From the file again: what every other program will read.
+        read = configuration.load(self._settings.root)
+        state = switch_survey.verify(read, migrated=session.migrates)
+        record.reach("done")
+        return state
+
+    def settle(self, entry: Entry) -> str:
+        """Finish a switch that was killed, or take it back, as `.env` says; tell which in a line.
+
+        Raises SlipwayError where containers cannot be started or stopped.
+        """
+        record = self._journal.reopen(entry)
+        origin, facts = entry.archive, entry.facts
+        what = f"the switch from {origin} to {facts['target']}"
+        if self._is_selected(facts["before"]):
+            self._take_back(record)
+            return f"{what} was taken back; the stack is on {origin} as before"
+        if not self._is_selected(facts["after"]):
+            record.close("taken back")
+            return f"{what} was interrupted, and .env has been changed since: it stays as it is"
+        if facts["target"] != _LOCAL:
+            self._remove_database()
+        self._start(self._side(facts["after"]), record)
+        record.close("finished")
+        return f"{what} had been made and is finished"
+
+    @contextmanager
+    def _settled(self, record: Record, say: Say) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            if record.entry.state:
+                try:
+                    line = self._take_back(record)
+                except SlipwayError as error:
+                    line = f"not taken back yet, the next command does it: {error.message}"
+                if line:
+                    say(line)
+            raise
+        record.close("done")
+
+    def _take_back(self, record: Record) -> str | None:
+        """Make everything as it was; return a line about it where it had been changed."""
+        origin, facts, state = record.entry.archive, record.entry.facts, record.entry.state
+        if self._is_selected(facts["after"]):
+            envfile.update(self._env_file, facts["before"])
+        if facts["starts_database"]:
+            self._remove_database()
+        changed = state in _CHANGED
+        if changed and facts["present"]:
+            services = self._side(facts["before"]).stack.services
+            present = [name for name in services.startable() if name in facts["present"]]
+            services.start(present)
+        record.close("taken back")
+        return f"taken back: the stack is on {origin} as before" if changed else None
+
+    def _start(self, side: Side, record: Record) -> None:
+        """Start the target's services and those that were there; what has changed is made anew."""
+        services = side.stack.services
+        wanted = {*services.own, *record.entry.facts["present"]}
+        services.start([name for name in services.startable() if name in wanted])
+
+    def _remove_database(self) -> None:
+        # Under the overlay Compose does not know it.
+        self._side(selection_for(self._settings, _LOCAL)).stack.services.remove_database()
+
+    def _side(self, chosen: Mapping[str, str]) -> Side:
+        made = configuration.load(self._settings.root, {**self._settings.values, **chosen})
+        compose = Compose(made)
+        return Side(made, Stack(made, compose, self._engine, self._runner, self._journal))
+
+    @property
+    def _env_file(self) -> Path:
+        return self._settings.root / ".env"
+
+    def _is_selected(self, chosen: Mapping[str, str]) -> bool:
+        values = envfile.read(self._env_file)
+        return all(values.get(name) == value for name, value in chosen.items())
+
+    def _check(self, name: str) -> None:
+        if name == _SOURCE:
+            raise RefusedError(
+                "the source is only read: no stack can be on it",
+                "Move it with `invoke transfer --from source --to TARGET` and switch to that.",
+            )
+        found = self._settings.target(name)
+        if found.problem:
+            raise ConfigurationError(
+                f"target {name}: {found.problem.removeprefix('settings cannot be used: ')}",
+                "Correct these lines in .env."
+                if name == _LOCAL
+                else f"Run `invoke target-set {name}`, or correct these lines in .env.",
+            )
+
+    def _refuse_environment(self, new: Side) -> None:
+        """Raise ConfigurationError where the environment would go before `.env`."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / ".env"
+            file.touch()
+            envfile.update(file, new.selection)
+            seen = config.merged(env_file=file)
+        for name, value in new.selection.items():
+            if seen[name] != value:
+                raise ConfigurationError(
+                    f"{name} is {seen[name]!r} in the environment, which goes before .env",
+                    f"Run `unset {name}`, and the command again.",
+                )
+
+    def _refuse_others(self, mine: Entry) -> None:
+        for entry in self._journal.entries():
+            here = entry.host == mine.host and entry.id != mine.id
+            if here and not entry.ended and not entry.interrupted:
+                raise RefusedError(
+                    f"another command is at work in this checkout: {entry.command}, "
+                    f"pid {entry.pid}, since {entry.began}",
+                    "Wait for it to end, or end it; then run this one again.",
+                )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,25 @@ Kind = Literal["right", "wrong name", "expired", "other authority", "none"]
 
 @dataclass(frozen=True, repr=False)
 class Certificate:
-    """A server's certificate with the authorities above it, and its private key, as PEM."""
+    """A server's certificate with the authorities above it, and its private key."""
 
-    chain: bytes
-    key: bytes
+    leaf: trustme.LeafCert
+
+    @property
+    def chain(self) -> bytes:
+        """Return the certificate and the authorities above it as PEM."""
+        return b"".join(blob.bytes() for blob in self.leaf.cert_chain_pems)
+
+    @property
+    def key(self) -> bytes:
+        """Return the private key as PEM."""
+        return self.leaf.private_key_pem.bytes()
+
+    def context(self) -> ssl.SSLContext:
+        """Return what a server in this process shows it with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.leaf.configure_cert(context)
+        return context
 
 
 class Authority:
@@ -36,9 +52,9 @@ class Authority:
             return None
         authority = trustme.CA() if kind == "other authority" else self._authority
         yesterday = datetime.now(UTC) - timedelta(days=1)
-        issued = authority.issue_cert(
-            *(("elsewhere.example",) if kind == "wrong name" else self._hosts),
-            not_after=yesterday if kind == "expired" else None,
+        return Certificate(
+            authority.issue_cert(
+                *(("elsewhere.example",) if kind == "wrong name" else self._hosts),
+                not_after=yesterday if kind == "expired" else None,
+            )
         )
-        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-        return Certificate(chain, issued.private_key_pem.bytes())

@@ -1,4 +1,4 @@
-"""The door of a server that sleeps: it takes every connection, and wakes the server for the first.
+"""The door of a server that sleeps: it takes every connection and asks where to take it.
 
 It passes bytes on and understands none of them, so TLS goes through it from end to end.
 """
@@ -15,14 +15,13 @@ _BLOCK = 1 << 18
 
 
 class Gate:
-    """Forwards a port of its own, at all addresses, to another port of this machine.
+    """Forwards a port of its own, at all addresses, to other ports of this machine.
 
-    `awake` is called for each connection before it is forwarded and may take its time.
+    `upstream` is asked for each connection and may take its time.
     """
 
-    def __init__(self, upstream: int, awake: Callable[[], None]) -> None:
+    def __init__(self, upstream: Callable[[], int]) -> None:
         self._upstream = upstream
-        self._awake = awake
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("0.0.0.0", 0), backlog=128)  # noqa: S104 - as asked
         self.port = int(self._listener.getsockname()[1])
@@ -47,9 +46,9 @@ class Gate:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        self._awake()
+        port = self._upstream()
         try:
-            server = socket.create_connection(("127.0.0.1", self._upstream))
+            server = socket.create_connection(("127.0.0.1", port))
         except OSError:
             _close(client)
             return

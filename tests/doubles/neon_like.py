@@ -10,14 +10,15 @@ It models:
 - TLS only, with a certificate of an authority that has to be named.
 - A direct port, and a PgBouncer port in transaction mode with 1000 prepared statements, a small
   pool and no startup parameter but extra_float_digits.
-- Sleep: sessions end with 57P01, what the pooler's clients see is a closed connection, and the next
-  connection is slow, because it wakes the server.
+- Sleep, when the test says so: sessions end with 57P01, what the pooler's clients see is a closed
+  connection. The next connections find no compute, as often as the test wants, and then one is
+  slow, because it wakes the server.
 - Idle transactions end after 5 minutes; 104 connections, 7 of them reserved.
 
 It does not model: routing by SNI, and with it "Endpoint ID is not specified" and host names with
-`-pooler` (the pooled port is another port of the same host); refusals while it wakes; a public
-authority; TimescaleDB at Neon's version; event triggers by the owner; passwords that are too weak;
-the schema and extension `neon`; branches, plans and storage limits.
+`-pooler` (the pooled port is another port of the same host; front.py speaks of the former); a
+public authority; channel binding at the pooled port; TimescaleDB at Neon's version; event triggers
+by the owner; passwords that are too weak; the extension `neon`; branches, plans, limits of storage.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import docker
@@ -35,12 +37,14 @@ from psycopg import sql
 
 from tests.doubles import server
 from tests.doubles.certificates import Authority
+from tests.doubles.front import COMPUTE_NOT_REACHED, Front, nobody
 from tests.doubles.gate import Gate
 from tests.fixtures.checkout import ALL_CHARACTERS
 
 OWNER = "neondb_owner"
 DATABASE = "neondb"
 _POOL_SIZE = 4
+_SECONDS_TO_WAKE = 0.5
 
 _SHARED_ROLE = """
 CREATE ROLE neon_superuser NOLOGIN CREATEDB CREATEROLE BYPASSRLS REPLICATION;
@@ -56,23 +60,54 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public
 """
 
 
-@dataclass
+class Compute:
+    """The server, which sleeps and is woken by whoever comes."""
+
+    def __init__(self, base: server.Server, pooler_port: int) -> None:
+        self.server = base
+        self._pooler_port = pooler_port
+        self._lock = threading.Lock()
+        self._asleep = False
+        self._refusals = 0
+
+    def sleep(self, refusals: int) -> None:
+        """End every session; after so many refusals, the next connection wakes the server."""
+        with self._lock:
+            self.server.container.stop()
+            self._asleep = True
+            self._refusals = refusals
+
+    def way_in(self, awake: int, refusing: int) -> int:
+        """Return which of two ports is for the next connection, once it can be served there."""
+        with self._lock:
+            if self._refusals:
+                self._refusals -= 1
+                return refusing
+            if self._asleep:
+                time.sleep(_SECONDS_TO_WAKE)
+                self.server.start_again()
+                self.server.run_pooler(self._pooler_port)
+                self._asleep = False
+        return awake
+
+
+@dataclass(frozen=True)
 class NeonLike:
     """A running server: `port` is the direct one, `pool_port` the transaction pooler's."""
 
-    container: Container
+    compute: Compute
     host: str
     port: int
     pool_port: int
     ca: Path
-    password: str
-    _server: server.Server
-    _pooler_port: int
+    password: str = ALL_CHARACTERS
     owner: str = OWNER
     database: str = DATABASE
-    wake_seconds: float = 0.5
-    _asleep: bool = False
-    _waking: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def container(self) -> Container:
+        """Return the container that PostgreSQL and PgBouncer run in."""
+        return self.compute.server.container
 
     @property
     def settings(self) -> dict[str, str]:
@@ -92,22 +127,11 @@ class NeonLike:
 
     def connect(self, database: str = DATABASE) -> server.Connection:
         """Connect as the superuser, past the pooler and without waking anybody."""
-        return self._server.connect(database)
+        return self.compute.server.connect(database)
 
-    def sleep(self) -> None:
-        """End every session; the next connection wakes the server and waits for that."""
-        with self._waking:
-            self.container.stop()
-            self._asleep = True
-
-    def wake(self) -> None:
-        """Be awake when this returns."""
-        with self._waking:
-            if self._asleep:
-                time.sleep(self.wake_seconds)
-                self._server.start_again()
-                self._server.run_pooler(self._pooler_port)
-                self._asleep = False
+    def sleep(self, *, refusals: int = 0) -> None:
+        """End every session; after so many refusals, the next connection wakes the server."""
+        self.compute.sleep(refusals)
 
 
 @contextmanager
@@ -115,34 +139,26 @@ def running(client: docker.DockerClient, folder: Path) -> Iterator[NeonLike]:
     """Run such a server until the block ends; its authority's certificate is put into `folder`."""
     authority = Authority(folder / "neon-like-ca.pem", server.address(client), "localhost")
     certificate = authority.issue()
-    with ExitStack() as stack:
-        base = stack.enter_context(
-            server.running(
-                client,
-                superuser="cloud_admin",
-                certificate=certificate,
-                accepts=server.TLS_ONLY,
-                shared_preload_libraries="timescaledb",
-                **{"timescaledb.telemetry_level": "off"},
-                idle_in_transaction_session_timeout="5min",
-                client_connection_check_interval="60s",
-                max_connections="104",
-                superuser_reserved_connections="7",
-            )
-        )
-        pooler_port = server.free_port()
-        double = NeonLike(
-            base.container,
-            base.host,
-            port=0,
-            pool_port=0,
-            ca=authority.file,
-            password=ALL_CHARACTERS,
-            _server=base,
-            _pooler_port=pooler_port,
-        )
+    assert certificate is not None
+    refusing = Front(certificate=certificate.context(), rule=nobody(COMPUTE_NOT_REACHED))
+    with (
+        refusing,
+        server.running(
+            client,
+            superuser="cloud_admin",
+            certificate=certificate,
+            accepts=server.TLS_ONLY,
+            shared_preload_libraries="timescaledb",
+            **{"timescaledb.telemetry_level": "off"},
+            idle_in_transaction_session_timeout="5min",
+            client_connection_check_interval="60s",
+            max_connections="104",
+            superuser_reserved_connections="7",
+        ) as base,
+    ):
         base.trust_extensions("vector", "pg_stat_statements", "dblink", "postgres_fdw")
         _furnish(base)
+        pooler_port = server.free_port()
         base.start_pooler(
             pooler_port,
             {"*": ""},
@@ -157,9 +173,11 @@ def running(client: docker.DockerClient, folder: Path) -> Iterator[NeonLike]:
             auth_dbname="postgres",
             auth_query="SELECT usename, passwd FROM pg_shadow WHERE usename = $1",
         )
-        double.port = stack.enter_context(Gate(base.port, double.wake)).port
-        double.pool_port = stack.enter_context(Gate(pooler_port, double.wake)).port
-        yield double
+        compute = Compute(base, pooler_port)
+        direct = Gate(partial(compute.way_in, base.port, refusing.port))
+        pooled = Gate(partial(compute.way_in, pooler_port, refusing.port))
+        with direct, pooled:
+            yield NeonLike(compute, base.host, direct.port, pooled.port, authority.file)
 
 
 def _furnish(base: server.Server) -> None:

@@ -33,6 +33,7 @@ from psycopg import sql
 
 from tests.doubles import server
 from tests.doubles.certificates import Authority
+from tests.doubles.server import Connection, Server
 from tests.fixtures.checkout import ALL_CHARACTERS
 
 OWNER = "postgres"
@@ -43,21 +44,25 @@ _FURNITURE = Path(__file__).with_suffix(".sql")
 _EXTENSIONS = ("vector", "pg_stat_statements", "dblink", "postgres_fdw")
 
 
-@dataclass
+@dataclass(frozen=True)
 class SupabaseLike:
     """A running server: `port` is the session pooler's, `pool_port` the transaction pooler's."""
 
-    container: Container
+    server: Server
     host: str
     port: int
     pool_port: int
     direct_port: int
     ca: Path
-    password: str
     ref: str
-    _server: server.Server
+    password: str = ALL_CHARACTERS
     owner: str = OWNER
     database: str = DATABASE
+
+    @property
+    def container(self) -> Container:
+        """Return the container that PostgreSQL and both PgBouncers run in."""
+        return self.server.container
 
     @property
     def pool_user(self) -> str:
@@ -80,9 +85,9 @@ class SupabaseLike:
             "SUPABASE_DB_POOL_USER": self.pool_user,
         }
 
-    def connect(self, database: str = DATABASE) -> server.Connection:
+    def connect(self, database: str = DATABASE) -> Connection:
         """Connect as the superuser, past the poolers."""
-        return self._server.connect(database)
+        return self.server.connect(database)
 
 
 @contextmanager
@@ -106,15 +111,13 @@ def running(
         wal_level="logical",
     ) as base:
         double = SupabaseLike(
-            base.container,
+            base,
             base.host,
             port=server.free_port(),
             pool_port=server.free_port(),
             direct_port=base.port,
             ca=authority.file,
-            password=ALL_CHARACTERS,
             ref=secrets.token_hex(10),
-            _server=base,
         )
         base.hide_extension("timescaledb")
         base.trust_extensions(*_EXTENSIONS)

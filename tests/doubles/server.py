@@ -12,7 +12,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ _SOCKETS = "/var/run/postgresql"
 # The user `postgres` of the image, who must own a private key to read it.
 _USER = 999
 _WAIT_SECONDS = 60
+_PORTS = range(20000, 32000)
 _ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - containers have to reach it
 # A test server's files need not survive a power cut.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -212,10 +213,16 @@ def address(client: docker.DockerClient) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, at any address."""
-    with socket.socket() as probe:
-        probe.bind((_ALL_ADDRESSES, 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, at any address.
+
+    It is none that the system gives to connections going out: those could take it before a server
+    does, or while the server is down.
+    """
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((_ALL_ADDRESSES, port))
+            return port
 
 
 def _until(attempt: Callable[[], None], failure: type[Exception], log: Callable[[], str]) -> None:

@@ -25,6 +25,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import docker
@@ -39,6 +40,7 @@ from tests.fixtures.checkout import ALL_CHARACTERS
 OWNER = "postgres"
 DATABASE = "postgres"
 SESSION_PLACES = 15
+_TRANSACTION_PLACES = 4
 _FURNITURE = Path(__file__).with_suffix(".sql")
 # What its owner may create although PostgreSQL wants a superuser.
 _EXTENSIONS = ("vector", "pg_stat_statements", "dblink", "postgres_fdw")
@@ -110,6 +112,9 @@ def running(
         max_connections="60",
         wal_level="logical",
     ) as base:
+        base.hide_extension("timescaledb")
+        base.trust_extensions(*_EXTENSIONS)
+        _furnish(base)
         double = SupabaseLike(
             base,
             base.host,
@@ -119,45 +124,38 @@ def running(
             ca=authority.file,
             ref=secrets.token_hex(10),
         )
-        base.hide_extension("timescaledb")
-        base.trust_extensions(*_EXTENSIONS)
-        with base.connect() as connection:
-            connection.execute(
-                sql.SQL(
-                    "CREATE ROLE postgres LOGIN CREATEDB CREATEROLE REPLICATION BYPASSRLS "
-                    "PASSWORD {}"
-                ).format(sql.Literal(ALL_CHARACTERS))
-            )
-            connection.execute(_FURNITURE.read_bytes())
-        quoted = ALL_CHARACTERS.replace('"', '""')
-        for port, settings in (
-            (
-                double.port,
-                {
-                    "pool_mode": "session",
-                    "server_reset_query": "DISCARD ALL",
-                    "default_pool_size": str(SESSION_PLACES),
-                    "query_wait_timeout": "60",
-                },
-            ),
-            (
-                double.pool_port,
-                {
-                    "pool_mode": "transaction",
-                    "max_prepared_statements": "0",
-                    "default_pool_size": "4",
-                },
-            ),
-        ):
-            base.start_pooler(
-                port,
-                {DATABASE: f"user={OWNER}"},
-                certificate=certificate,
-                files={"users": f'"{double.pool_user}" "{quoted}"\n'},
-                auth_file="{folder}/users",
-                client_tls_sslmode="require" if enforced else "prefer",
-                ignore_startup_parameters="extra_float_digits,options",
-                max_client_conn="200",
-                **settings,
-            )
+        quoted = double.password.replace('"', '""')
+        start_pooler = partial(
+            base.start_pooler,
+            databases={DATABASE: f"user={OWNER}"},
+            certificate=certificate,
+            files={"users": f'"{double.pool_user}" "{quoted}"\n'},
+            auth_file="{folder}/users",
+            client_tls_sslmode="require" if enforced else "prefer",
+            ignore_startup_parameters="extra_float_digits,options",
+            max_client_conn="200",
+        )
+        start_pooler(
+            double.port,
+            pool_mode="session",
+            server_reset_query="DISCARD ALL",
+            default_pool_size=str(SESSION_PLACES),
+            query_wait_timeout="60",
+        )
+        start_pooler(
+            double.pool_port,
+            pool_mode="transaction",
+            max_prepared_statements="0",
+            default_pool_size=str(_TRANSACTION_PLACES),
+        )
         yield double
+
+
+def _furnish(base: Server) -> None:
+    with base.connect() as connection:
+        connection.execute(
+            sql.SQL(
+                "CREATE ROLE {} LOGIN CREATEDB CREATEROLE REPLICATION BYPASSRLS PASSWORD {}"
+            ).format(sql.Identifier(OWNER), sql.Literal(ALL_CHARACTERS))
+        )
+        connection.execute(_FURNITURE.read_bytes())

@@ -9,6 +9,7 @@ from infra import archives as archive_store
 from infra import checks, migrations, render, stack, verification
 from infra.app import App
 from infra.boundary import task
+from infra.commands.target_set import target_set
 from infra.commands.switch import switch
 from infra.engine import images
 from infra.transfer.stream.options import Options, width
@@ -187,11 +188,11 @@ def restore(
 @task(
     help={
         "from_": "the target to read: source, local, supabase or neon",
-        "to": "the target to replace: local or neon",
+        "to": "the target to replace: local, supabase or neon",
         "jobs": "connections at once",
         "partition_by": "without TimescaleDB there: one partition for each chunk, day, week, month",
         "hypertables": "make hypertables of tables that are partitioned by ranges",
-        "discard_previous": "drop the copy that was kept before first, to make room",
+        "discard_previous": "drop the kept copy first; at supabase: what is there, once archived",
         "plan": "look only: what would be carried, and what it would take",
         "json": "print the plan as JSON",
         "yes": "do not ask, which needs the target's name for one that is not local: --yes neon",
@@ -215,13 +216,14 @@ def transfer(
     if to == "local":
         app.stack.require_database()
     if plan or json:
-        render.plan(app.console, app.transfers.plan(from_, to, options), as_json=json)
+        made = app.transfers.plan(from_, to, options, discard=discard_previous)
+        render.plan(app.console, made, as_json=json)
         return
     with app.transfers.transferring(from_, to, options, discard=discard_previous) as session:
         render.confirm_transfer(app.console, session, yes=yes)
         with app.console.progress("transferring") as progress:
             arrived, lines = session.run(progress)
-    render.transferred(app.console, arrived, lines, from_)
+    render.transferred(app.console, arrived, lines, from_, session.before)
 
 
 @task(
@@ -282,6 +284,7 @@ namespace = Collection(
     stamp,
     schema_check,
     targets,
+    target_set,
     build_images,
     export_local,
     archives,

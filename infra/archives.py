@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from backend.config import Endpoint
 from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
@@ -48,15 +49,19 @@ def check_jobs(jobs: int) -> None:
 
 def plan_export(settings: Settings, tools: ClientTools, *, jobs: int) -> Planned:
     """Look at the source, only reading, and decide what an archive of it will hold."""
-    source = settings.source()
+    return plan_of(settings.source(), settings, tools, jobs=jobs)
+
+
+def plan_of(source: Endpoint, settings: Settings, tools: ClientTools, *, jobs: int) -> Planned:
+    """Look at a database, only reading, and decide what an archive of it will hold."""
     check_jobs(jobs)
     client = client_version(settings, tools)
     with connect(source, "source", autocommit=False) as connection:
         connection.read_only = True
         if not inventory.has_tables(connection):
             raise RefusedError(
-                f"source database {source.database!r} holds no tables",
-                "Check SOURCE_DB_NAME in .env.",
+                f"{source.target} database {source.database!r} holds no tables",
+                f"Check {source.target.upper()}_DB_NAME in .env.",
             )
         found = survey.take(connection)
         expected = prediction.sample_source(connection, found, jobs=jobs)

@@ -131,6 +131,7 @@ class Local:
         return Destination(
             superuser=superuser,
             owner=local.admin,
+            role=local.admin.user,
             application=local.app.user,
             superuser_server=client_images.server(superuser, project, desktop=desktop),
             owner_server=client_images.server(local.admin, project, desktop=desktop),

@@ -153,8 +153,12 @@ def confirm_transfer(console: Console, session: Transfer, *, yes: str | bool) ->
     _changes(console, session.prepared.plan)
     console.confirm(
         source=f"{session.source.endpoint}",
-        target=f"database {there.database!r} of target {there.target}, which is kept as "
-        f"{previous_name(there.database)!r}",
+        target=f"database {there.database!r} of target {there.target}, "
+        + (
+            "whose content is replaced"
+            if there.in_place
+            else f"which is kept as {previous_name(there.database)!r}"
+        ),
         question="Replace the database?",
         yes=bool(yes),
         name=name,
@@ -188,9 +192,11 @@ def restored(console: Console, arrived: Receipt, lines: Sequence[str]) -> None:
     _arrived(console, arrived, lines, "the archive's; `invoke undo` takes it back")
 
 
-def transferred(console: Console, arrived: Receipt, lines: Sequence[str], origin: str) -> None:
-    """Show what a transfer brought, table by table."""
-    _arrived(console, arrived, lines, f"those of {origin}; the database before is kept")
+def transferred(
+    console: Console, arrived: Receipt, lines: Sequence[str], origin: str, before: str
+) -> None:
+    """Show what a transfer brought, table by table, and what became of what was there `before`."""
+    _arrived(console, arrived, lines, f"those of {origin}; {before}")
 
 
 def _arrived(console: Console, arrived: Receipt, lines: Sequence[str], equal: str) -> None:

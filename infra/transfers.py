@@ -4,51 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from infra import archives
 from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
-from infra.errors import RefusedError, UsageError, VerificationError
-from infra.postgres import client_tools, inventory, relations, role, survey, target
-from infra.postgres.connection import connect
-from infra.postgres.survey import Survey
+from infra.errors import VerificationError
+from infra.preparing import Preparation, Prepared
 from infra.reporting import reported
 from infra.settings import Settings
-from infra.transfer import loading, prediction, recovery, swap
-from infra.transfer import plan as planning
+from infra.transfer import loading, recovery, swap
 from infra.transfer.destination import Destination, Staging
-from infra.transfer.export import Source
+from infra.transfer.export import Source, export
+from infra.transfer.in_place import InPlace
 from infra.transfer.journal import Journal, Record
 from infra.transfer.maintenance import Maintenance
 from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
-from infra.transfer.stream import conversions, ledger
-from infra.transfer.stream.options import Options, fitted
+from infra.transfer.stream import ledger
+from infra.transfer.stream.options import Options
 from infra.transfer.stream.stream import Stream, Way
 
-# From so many bytes on a restart before and after the load is worth its while.
-_WORTH_A_RESTART = 1 << 30
 # What all indexes that are made at once may take of our own server's memory. Megabytes.
 _MEMORY = 1024
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What was found at both ends, and what becomes of it with the options that both allow.
-
-    `timescaledb` says whether the target will have it, `restarts` whether its server gets load
-    settings.
-    """
-
-    survey: Survey
-    plan: Plan
-    timescaledb: bool
-    restarts: bool
-    options: Options
 
 
 @dataclass(frozen=True)
@@ -67,6 +47,14 @@ class Session:
         """Load, verify and swap; return what arrived and the last lines of the report."""
         return self.transfers.load(self, progress)
 
+    @property
+    def before(self) -> str:
+        """Say what became of the database that was there before."""
+        if not self.target.in_place:
+            return "the database before is kept"
+        archive = self.record.entry.facts.get("kept_as")
+        return f"archive {archive} has what was there" if archive else "nothing was there before"
+
 
 class Transfers:
     """What commands do with two databases at once."""
@@ -78,11 +66,12 @@ class Transfers:
         self._engine = engine
         self._tools = tools
         self._journal = journal
+        self._preparation = Preparation(settings, engine, tools)
 
-    def plan(self, origin: str, to: str, options: Options) -> Plan:
+    def plan(self, origin: str, to: str, options: Options, *, discard: bool) -> Plan:
         """Decide what can be streamed, only reading; UsageError, SourceError, TargetError."""
-        source, there = self._check(origin, to, options)
-        return self._prepare(source, there, options).plan
+        source, there = self._preparation.ends(origin, to, options)
+        return self._preparation.prepare(source, there, options, discard=discard).plan
 
     @contextmanager
     def transferring(
@@ -90,14 +79,15 @@ class Transfers:
     ) -> Iterator[Session]:
         """Hold the target for one transfer, surveyed and planned; RefusedError otherwise.
 
-        `discard` drops the copy that was kept before anything is loaded.
+        `discard` drops the copy that was kept before anything is loaded; where a database is
+        loaded in place, it lets what is there go, once it is archived.
         """
-        source, there = self._check(origin, to, options)
+        source, there = self._preparation.ends(origin, to, options)
         with Maintenance(there.superuser, "transfer") as maintenance:
             record = self._journal.begin("transfer", database=there.database, archive=origin)
             with recovery.settled(maintenance, there.superuser, record):
                 record.reach("surveyed", target=to)
-                prepared = self._prepare(source, there, options)
+                prepared = self._preparation.prepare(source, there, options, discard=discard)
                 prepared.plan.require()
                 record.reach("planned")
                 yield Session(self, source, there, prepared, maintenance, record, discard=discard)
@@ -113,9 +103,10 @@ class Transfers:
         ) as report:
             report.target = f"target {there.target}, database {there.database}"
             report.plan = session.prepared.plan.as_json()
-            staging = Staging(there, jobs=session.prepared.options.jobs, progress=report.recorder)
-            if session.discard:
-                swap.drop(maintenance.connection, swap.previous_name(there.database))
+            place = InPlace if there.in_place else Staging
+            jobs = session.prepared.options.jobs
+            staging = place(there, jobs=jobs, progress=report.recorder)
+            self._make_room(session, report.recorder)
             with self._load_settings(session, report.recorder):
                 try:
                     arrived = self._stream(session, staging, report.recorder).run(
@@ -123,7 +114,7 @@ class Transfers:
                     )
                 except VerificationError:
                     # What differs once would be taken for whole by the next attempt.
-                    swap.drop(maintenance.connection, staging.name)
+                    staging.discard(maintenance.connection)
                     raise
             maintenance.ensure()
             staging.go_live(maintenance.connection, session.record, self._journal.boundary)
@@ -132,10 +123,31 @@ class Transfers:
             report.actual["target_bytes"] = swap.size(maintenance.connection, there.database)
         return arrived, report.lines
 
+    def _make_room(self, session: Session, progress: Progress) -> None:
+        """Drop the copy that was kept, or archive what a load in place is to replace."""
+        there, shared = session.target, session.prepared.shared
+        if shared is None and session.discard:
+            swap.drop(session.maintenance.connection, swap.previous_name(there.database))
+        if shared is None or not shared.keeps:
+            return
+        progress.stage("making an archive of what is there")
+        kept = export(
+            Source(there.owner, there.owner_server),
+            self._tools,
+            self._settings.archives,
+            planned=archives.plan_of(
+                there.owner, self._settings, self._tools, jobs=session.prepared.options.jobs
+            ),
+            journal=self._journal,
+            jobs=session.prepared.options.jobs,
+            progress=progress,
+        )
+        session.record.note(kept_as=kept.name)
+
     @contextmanager
     def _load_settings(self, session: Session, progress: Progress) -> Iterator[None]:
         known = loading.plan(session.maintenance) if session.prepared.restarts else None
-        session.record.reach("confirmed", load_settings=known)
+        session.record.reach("confirmed", load_settings=known, written=session.prepared.written)
         if known is None:
             yield
             return
@@ -171,100 +183,3 @@ class Transfers:
 
     def _restart(self) -> None:
         self._engine.restart_service(self._settings.project, "db")
-
-    def _check(self, origin: str, to: str, options: Options) -> tuple[Source, Destination]:
-        for name, option, what in ((origin, "--from", "read"), (to, "--to", "replace")):
-            if not name:
-                raise UsageError(
-                    f"{option} is missing",
-                    f"Name the target to {what}: `invoke transfer --from source --to local`.",
-                )
-        archives.check_jobs(options.jobs)
-        if origin == to:
-            raise UsageError(f"--from and --to are both {to!r}", "Name two targets.")
-        desktop = self._engine.is_desktop()
-        endpoint = self._settings.highest(origin)
-        server = client_images.server(endpoint, self._settings.project, desktop=desktop)
-        found = self._settings.target(to)
-        if to == "source":
-            raise RefusedError("the source is only read", "Choose another target with --to.")
-        if not found.capabilities.renames_databases:
-            raise RefusedError(
-                f"target {to!r} takes no transfer yet: databases there cannot be renamed",
-                "Transfer to `local` or `neon`.",
-            )
-        return Source(endpoint, server), self.destination(to)
-
-    def destination(self, name: str) -> Destination:
-        """Return a target as a place to load into; UsageError where it is not configured."""
-        found = self._settings.target(name)
-        if found.admin is None or found.app is None:
-            raise UsageError(f"target {name}: {found.problem}", "Correct these lines in .env.")
-        superuser, project = self._settings.highest(name), self._settings.project
-        desktop = self._engine.is_desktop()
-        return Destination(
-            superuser=superuser,
-            owner=found.admin,
-            application=found.app.user,
-            superuser_server=client_images.server(superuser, project, desktop=desktop),
-            owner_server=client_images.server(found.admin, project, desktop=desktop),
-        )
-
-    def _prepare(self, source: Source, there: Destination, asked: Options) -> Prepared:
-        client = archives.client_version(self._settings, self._tools)
-        local = there.target == "local"
-        with (
-            connect(
-                there.superuser, "target", database=swap.MAINTENANCE, autocommit=True
-            ) as writing,
-            connect(source.endpoint, "source", autocommit=False) as reading,
-        ):
-            reading.read_only = True
-            if not inventory.has_tables(reading):
-                raise RefusedError(
-                    f"{source.endpoint.target} database {source.endpoint.database!r} holds no "
-                    "tables",
-                    f"Check the name of the database of target {source.endpoint.target} in .env.",
-                )
-            found = survey.take(reading)
-            options = fitted(asked, source=role.room(reading), target=role.room(writing))
-            facts = target.read(
-                writing,
-                found,
-                database=there.database,
-                previous=swap.previous_name(there.database),
-                owner=there.owner.user,
-                free=self._engine.free_bytes(self._settings.project, "db") if local else None,
-            )
-            sampled = prediction.sample_source(reading, found, jobs=options.jobs, seconds_limit=1.0)
-            expected = replace(
-                prediction.for_target(
-                    writing, found, verification_seconds=sampled.seconds, jobs=options.jobs
-                ),
-                # The source's statistics know nothing of what came a minute ago.
-                rows=sampled.rows,
-            )
-            tables = conversions.read(
-                reading,
-                relations.tables(reading),
-                options,
-                timescaledb=_has_timescaledb(found, facts, options),
-                reads_all_rows=role.reads_all_rows(writing),
-            )
-        restarts = local and expected.target_bytes >= _WORTH_A_RESTART
-        plan = planning.for_stream(
-            found,
-            facts,
-            tables,
-            restarts=restarts,
-            fewer_jobs=None if options == asked else options.jobs,
-            client_major=client_tools.major_version(client),
-            prediction=expected,
-        )
-        return Prepared(found, plan, tables.timescaledb, restarts, options)
-
-
-def _has_timescaledb(source: Survey, there: target.TargetFacts, options: Options) -> bool:
-    """Tell whether the staging database gets TimescaleDB."""
-    wanted: Any = source.timescaledb or options.hypertables
-    return bool(wanted and there.extensions.get("timescaledb"))

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from infra import archives
 from infra.errors import RefusedError, UsageError
+from infra.postgres import role
 from infra.postgres.connection import Connection, connect
 from infra.settings import Settings
 from infra.targets import CAPABILITIES
@@ -121,4 +122,8 @@ def _landing(settings: Settings, name: str) -> Landing:
     if target.admin is None or target.app is None:
         raise UsageError(f"target {name}: {target.problem}", "Correct these lines in .env.")
     with connect(settings.highest(name), "target") as connection:
-        return Landing.read(connection, owner=target.admin.user, application=target.app.user)
+        return Landing.read(
+            connection,
+            owner=role.known_as(connection, target.admin.user),
+            application=role.known_as(connection, target.app.user),
+        )

@@ -55,8 +55,8 @@ class Stage:
     superuser: bool = False
 
 
-def pg_dump(*, database: str, snapshot: str, jobs: int) -> list[str]:
-    """Dump in the given snapshot, in parallel, into the folder `dump`.
+def pg_dump(*, database: str, snapshot: str, jobs: int, without: Sequence[str] = ()) -> list[str]:
+    """Dump in the given snapshot, in parallel, into the folder `dump`; no schema of `without`.
 
     Which server, as whom and with what password stands in the environment, here and below.
     """
@@ -70,13 +70,14 @@ def pg_dump(*, database: str, snapshot: str, jobs: int) -> list[str]:
         "--compress=zstd:3",
         "--quote-all-identifiers",
         "--lock-wait-timeout=60s",
+        *_excluded(without),
         "--verbose",
         f"--dbname={_conninfo(database)}",
     ]
 
 
-def schema_dump(*, database: str, snapshot: str) -> list[str]:
-    """Dump everything but rows in the given snapshot, into the file `dump`.
+def schema_dump(*, database: str, snapshot: str, without: Sequence[str] = ()) -> list[str]:
+    """Dump everything but rows in the given snapshot, into the file `dump`; not `without`.
 
     What TimescaleDB keeps for itself is left out at once: each chunk would be a table.
     """
@@ -92,8 +93,14 @@ def schema_dump(*, database: str, snapshot: str) -> list[str]:
         "--exclude-schema=_timescaledb_*",
         "--exclude-schema=slipway_partitions",
         "--exclude-schema=slipway_stream",
+        *_excluded(without),
         f"--dbname={_conninfo(database)}",
     ]
+
+
+def _excluded(schemas: Sequence[str]) -> list[str]:
+    # Quoted, a name is no pattern.
+    return [f'--exclude-schema="{name}"' for name in schemas]
 
 
 def table_of_contents(section: str = "") -> list[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from backend import reachability
+from backend.causes import Explanation
 from backend.config import Endpoint
-from backend.reachability import diagnose
+from backend.reachability import last_line
 from infra.errors import (
     SlipwayError,
     SourceError,
@@ -20,7 +21,6 @@ from infra.errors import (
     TargetError,
     TargetLostError,
 )
-from infra.postgres import platform
 
 Side = Literal["source", "target"]
 Connection = psycopg.Connection[TupleRow]
@@ -32,9 +32,6 @@ _LOST: dict[Side, type[SlipwayError]] = {"source": SourceLostError, "target": Ta
 _LOST_STATES = ("08", "57P01", "57P02", "57P03", "55P03")
 # A snapshot is gone with the session that held it, and its error has no code of its own.
 _SNAPSHOT_GONE = "ImportSnapshot"
-
-# What a session begins with.
-_SESSION = (Path(__file__).parent / "sql" / "session.sql").read_bytes()
 
 # What goes wrong is said by the errors raised here; psycopg would say it again in its own words.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -51,79 +48,74 @@ def connect(
 ) -> Iterator[Connection]:
     """Open a connection that resolves no name outside pg_catalog and waits for no time limit.
 
-    Raises SourceError or TargetError; three failures have messages of their own: nothing answers,
-    the password is refused, the database does not exist.
+    A hosted database that sleeps is given some seconds to wake up. Raises SourceError or
+    TargetError, whose message says what is known of the cause.
     """
-    parts = endpoint.conninfo() | {
-        "application_name": application,
-        # A database made without an encoding would give bytes where text is meant.
-        "client_encoding": "UTF8",
-        # A network that only drops packets is noticed in a minute, not in hours.
-        "keepalives_idle": 20,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 60_000,
-    }
-    if database is not None:
-        parts["dbname"] = database
-    try:
-        connection = psycopg.connect(**parts, autocommit=True)
-    except psycopg.OperationalError as error:
-        raise _explain(endpoint, side, parts["dbname"], error) from None
-    with connection:
-        # Source databases are not trusted: a function in `public` must not shadow a built-in one.
-        connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
-        connection.execute(_SESSION, [platform.KNOWN])
-        connection.set_autocommit(autocommit)
+    database = database or endpoint.database
+    with _open(endpoint, side, database, application) as connection:
         try:
+            _prepare(connection)
+            connection.set_autocommit(autocommit)
             yield connection
         except psycopg.Error as error:
             # What was being read when it happened, where somebody noted it.
             notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
-            raise (_LOST if _is_lost(error) else _ERRORS)[side](
-                f"{_name(endpoint, parts['dbname'])}: {notes}"
-                f"{error.diag.message_primary or str(error).partition(chr(10))[0]}",
+            found = _explain(endpoint, connection, error)
+            lost = _is_lost(error) or (found is not None and found.passing)
+            if found is not None:
+                message, hint = f"{notes}{found.message}", found.hint
+                raise (_LOST if lost else _ERRORS)[side](message, hint) from error
+            raise (_LOST if lost else _ERRORS)[side](
+                f"{endpoint.target} database {database!r}: {notes}{last_line(error)}",
                 f"The server answered with SQLSTATE {error.sqlstate or 'none (connection lost)'}; "
                 "see its log.",
             ) from error
 
 
-def _explain(endpoint: Endpoint, side: Side, database: str, error: psycopg.Error) -> SlipwayError:
-    prefix = "SOURCE_DB" if endpoint.target == "source" else f"{endpoint.target.upper()}_DB"
-    where = f"{endpoint.host}:{endpoint.port}"
-    local = endpoint.target == "local"
-    found = diagnose(endpoint, error, database)
-    match found.cause:
-        case "unknown host":
-            message = f"{endpoint.target} host {endpoint.host!r} is not a known name"
-            hint = f"Check {prefix}_HOST in .env."
-        case "no answer":
-            message = f"{endpoint.target} database: nothing answers at {where}"
-            hint = (
-                "Start the stack with `invoke up`."
-                if local
-                else f"Start that server, or check {prefix}_HOST and {prefix}_PORT in .env."
-            )
-        case "no database":
-            message = f"database {database!r} does not exist at {where}"
-            hint = f"Databases there: {', '.join(found.databases)}. Set {prefix}_NAME in .env."
-        case "not admitted":
-            message = f"{endpoint.target} database at {where} lets nobody in this way: {found.text}"
-            hint = f"Check {prefix}_SSLMODE in .env, and the server's pg_hba.conf."
-        case "refused":
-            message = (
-                f"{endpoint.target} database at {where} refuses user {endpoint.user!r}: "
-                f"{found.text}"
-            )
-            hint = (
-                "Run `invoke up`, which sets the roles' passwords to those in .env."
-                if local
-                else f"Check {prefix}_USER and {prefix}_PASSWORD in .env, and that the server at "
-                f"{where} is the one you mean."
-            )
-    # A server that is starting asks nobody for a password.
-    passing = found.cause in {"no answer", "not admitted"}
-    return (_LOST if passing else _ERRORS)[side](message, hint)
+def _open(endpoint: Endpoint, side: Side, database: str, application: str) -> Connection:
+    def log_in() -> Connection:
+        return reachability.log_in(
+            endpoint,
+            dbname=database,
+            autocommit=True,
+            application_name=application,
+            # A database made without an encoding would give bytes where text is meant.
+            client_encoding="UTF8",
+            # A network that only drops packets is noticed in a minute, not in hours.
+            keepalives_idle=20,
+            keepalives_interval=10,
+            keepalives_count=3,
+            tcp_user_timeout=60_000,
+        )
+
+    try:
+        return reachability.patiently(log_in, endpoint)
+    except psycopg.OperationalError as error:
+        found = reachability.diagnose(endpoint, error, database)
+        raise (_LOST if found.passing else _ERRORS)[side](found.message, found.hint) from None
+
+
+def _prepare(connection: Connection) -> None:
+    # Asked of pg_settings because the last one is known from version 17 on.
+    connection.execute(
+        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings "
+        "WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', "
+        "'transaction_timeout')"
+    )
+    # Source databases are not trusted: a function in `public` must not shadow a built-in one.
+    connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+
+
+def _explain(
+    endpoint: Endpoint, connection: Connection, error: psycopg.Error
+) -> Explanation | None:
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        try:
+            connection.rollback()
+            return reachability.why_read_only(endpoint, str(error), connection)
+        except psycopg.Error:
+            pass  # It cannot be asked any more, so its words must do.
+    return reachability.explain(endpoint, last_line(error), error.sqlstate)
 
 
 def _is_lost(error: psycopg.Error) -> bool:
@@ -131,7 +123,3 @@ def _is_lost(error: psycopg.Error) -> bool:
         return isinstance(error, psycopg.OperationalError)
     gone = error.diag.source_function == _SNAPSHOT_GONE
     return gone or error.sqlstate.startswith(_LOST_STATES)
-
-
-def _name(endpoint: Endpoint, database: str) -> str:
-    return f"{endpoint.target} database {database!r}"

@@ -29,14 +29,19 @@ class Destination:
     """A target's server: who makes databases there, who owns them, and the application's role.
 
     The first is a superuser on a server of our own, elsewhere the owner. The servers say how a
-    client-tool container logs in as one or the other.
+    client-tool container logs in as one or the other. `role` is the owner's, by whatever name he
+    logs in; `in_place` says that no other database can take the live one's place, and
+    `platform_schemas` are those that are not the owner's.
     """
 
     superuser: Endpoint
     owner: Endpoint
+    role: str
     application: str
     superuser_server: Server
     owner_server: Server
+    in_place: bool = False
+    platform_schemas: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -59,7 +64,7 @@ class Destination:
 
     def landing(self, connection: Connection) -> Landing:
         """Ask the server what becomes of roles and settings there."""
-        return Landing.read(connection, owner=self.owner.user, application=self.application)
+        return Landing.read(connection, owner=self.role, application=self.application)
 
 
 class Staging:
@@ -86,19 +91,27 @@ class Staging:
             digest.pin(connection)
             yield connection
 
+    def number(self, maintenance: Connection) -> int | None:
+        """Return the number of the database that a load has begun in; None without one."""
+        return swap.oid(maintenance, self.name)
+
     def create(self, maintenance: Connection) -> int | None:
         """Make it empty, whatever was there, and return its number."""
         swap.drop(maintenance, self.name)
-        swap.create_staging(maintenance, self.destination.database, self.destination.owner.user)
+        swap.create_staging(maintenance, self.destination.database, self.destination.role)
         return swap.oid(maintenance, self.name)
+
+    def discard(self, maintenance: Connection) -> None:
+        """Remove what was loaded."""
+        swap.drop(maintenance, self.name)
 
     def settle(self, source: Receipt) -> None:
         """Give rights and settings as the receipt has them."""
         self._progress.stage("granting rights")
         there = self.destination
         with self.connect() as connection:
-            if there.application != there.owner.user:
-                grant_application_role(connection, there.owner.user, there.application)
+            if there.application != there.role:
+                grant_application_role(connection, there.role, there.application)
             privileges.apply(connection, source, there.landing(connection))
             connection.commit()
 

@@ -80,7 +80,12 @@ def export(
         with counting.snapshot(connection_to_source) as moment:
             archive.begin(partial)
             facts = inventory.facts(moment.connection)
-            command = client_tools.pg_dump(database=database, snapshot=moment.name, jobs=jobs)
+            command = client_tools.pg_dump(
+                database=database,
+                snapshot=moment.name,
+                jobs=jobs,
+                without=planned.survey.platform_schemas,
+            )
             shown = DumpProgress(progress, counting.relations_in(moment))
             checked(tools.run(command, mount=partial, server=source.server, on_stderr=shown.read))
             record.reach("dumped")

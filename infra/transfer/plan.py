@@ -10,6 +10,7 @@ from typing import Any, get_args
 from infra.errors import RefusedError
 from infra.postgres.survey import Survey
 from infra.postgres.target import TargetFacts
+from infra.transfer import shared_findings
 from infra.transfer.findings import Decision, Finding, listed
 from infra.transfer.prediction import Prediction
 from infra.transfer.source_findings import of_source
@@ -76,6 +77,7 @@ def for_export(
         [
             *_client(source, client_major),
             *of_source(source),
+            *shared_findings.of_source(source),
             *_locks(source, source, "source"),
             *_archive(source, archive_free, prediction),
         ],
@@ -104,21 +106,26 @@ def for_stream(
     target: TargetFacts,
     tables: Tables,
     *,
+    shared: Iterable[Finding] | None,
     restarts: bool,
     fewer_jobs: int | None,
     client_major: int,
     prediction: Prediction,
 ) -> Plan:
-    """Decide what can be streamed straight from the source into the target."""
+    """Decide what can be streamed straight from the source into the target.
+
+    `shared` are the findings of a load in place, None where a staging database is made.
+    """
     return _plan(
         [
             *_client(source, client_major),
             *(found for found in of_source(source) if found.subject not in _ARCHIVES_ONLY),
+            *shared_findings.of_source(source),
             *of_stream(source, target, tables),
             *of_load(restarts=restarts, fewer_jobs=fewer_jobs),
             *_locks(source, source, "source"),
             *_locks(source, target, "target"),
-            *_space(target, prediction),
+            *(_space(target, prediction) if shared is None else shared),
         ],
         prediction,
     )

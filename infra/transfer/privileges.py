@@ -16,6 +16,7 @@ from infra.postgres.connection import Connection
 from infra.postgres.objects import DatabaseObject
 from infra.transfer.landing import Landing
 from infra.transfer.receipt import Receipt
+from infra.transfer.shared import without_platform
 
 _PRIVILEGES = {
     "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN",
@@ -42,6 +43,7 @@ def apply(connection: Connection, receipt: Receipt, landing: Landing) -> None:
     wanted = landing.expected(receipt)
     there = objects.read(connection)
     found = landing.found(Receipt(0, recoded=False, tables=(), objects=there))
+    wanted, found = without_platform(wanted, found)
     known = _objects(there)
     for change, grants in (
         ("GRANT", _without(wanted, found, "grant")),

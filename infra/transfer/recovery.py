@@ -18,7 +18,8 @@ from backend.config import Endpoint
 from infra.errors import SlipwayError
 from infra.postgres import timescale
 from infra.postgres.connection import Connection
-from infra.transfer import loading, swap
+from infra.targets import CAPABILITIES
+from infra.transfer import in_place, loading, swap
 from infra.transfer.journal import Entry, Journal, Record
 from infra.transfer.loading import Restart
 from infra.transfer.maintenance import Maintenance
@@ -40,6 +41,8 @@ def settle(maintenance: Connection, superuser: Endpoint, record: Record) -> str:
     entry = record.entry
     if entry.command == "undo":
         return _settle_undo(maintenance, superuser, record)
+    if entry.command == "transfer" and not _renames(entry):
+        return in_place.settle(superuser, record)
     what = f"the {entry.command} of {entry.archive!r} into {entry.database!r}"
     live = swap.oid(maintenance, entry.database)
     if live is not None and live == entry.facts.get("staging_oid"):
@@ -111,6 +114,10 @@ def settle_all(journal: Journal, server_of: Callable[[Entry], Owned]) -> list[st
         with swap.maintenance(server.superuser, "recovery", instead_of=entry.pid) as maintenance:
             lines.append(settle(maintenance, server.superuser, record))
     return lines
+
+
+def _renames(entry: Entry) -> bool:
+    return CAPABILITIES[entry.facts.get("target", LOCAL)].renames_databases
 
 
 def last_swap(journal: Journal, database: str) -> Entry | None:

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from backend.config import Endpoint
 from infra.errors import RefusedError, TargetError
-from infra.postgres import timescale
+from infra.postgres import role, timescale
 from infra.postgres.connection import Connection, connect
 from infra.transfer.journal import Boundary
 
@@ -152,11 +152,11 @@ def exchange(connection: Connection, database: str, boundary: Boundary) -> None:
 def start_workers(superuser: Endpoint) -> None:
     """Start TimescaleDB's workers in the live database, which a rename stops.
 
-    Raises TargetError when the scheduler does not come to life: retention and refresh would stop
-    without a word.
+    Only a superuser can; where others run the server, they see to that. Raises TargetError when the
+    scheduler does not come to life: retention and refresh would stop without a word.
     """
     with connect(superuser, "target", autocommit=True) as connection:
-        if not timescale.start_workers(connection):
+        if role.is_superuser(connection) and not timescale.start_workers(connection):
             raise TargetError(
                 f"database {superuser.database!r} is live and complete, but the scheduler of "
                 "TimescaleDB does not run",
@@ -197,7 +197,11 @@ def _rename(connection: Connection, old: str, new: str) -> None:
 
 def _disconnect(connection: Connection, databases: list[str]) -> None:
     connection.execute(
-        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-        "WHERE datname = ANY(%s) AND pid <> pg_catalog.pg_backend_pid()",
+        # Where others run the server, their superuser's sessions are not ours to end.
+        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a "
+        "JOIN pg_catalog.pg_roles me ON me.rolname = CURRENT_USER "
+        "LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid "
+        "WHERE a.datname = ANY(%s) AND a.pid <> pg_catalog.pg_backend_pid() "
+        "AND (me.rolsuper OR NOT r.rolsuper)",
         [databases],
     )

@@ -7,11 +7,13 @@ from dataclasses import replace
 from infra.transfer.compare import MISSING, UNEXPECTED, Comparison, Difference, compare
 from infra.transfer.landing import Landing
 from infra.transfer.receipt import Receipt
+from infra.transfer.shared import without_platform
 
 
 def against_landing(source: Receipt, arrived: Receipt, landing: Landing) -> Comparison:
     """Compare what a source held with what a target of our own has."""
-    comparison = compare(landing.expected(source), landing.found(arrived))
+    expected, found = without_platform(landing.expected(source), landing.found(arrived))
+    comparison = compare(expected, found)
     return replace(comparison, differences=(*comparison.differences, *landing.lacking(arrived)))
 
 

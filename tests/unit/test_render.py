@@ -246,7 +246,7 @@ SERVER = Server("slipway_default", "db", 5432, "postgres", "prefer", SECRET)
 def destination(name: str) -> Destination:
     superuser = Endpoint(name, "admin", "127.0.0.1", 5432, "trading", "postgres", SECRET)
     owner = replace(superuser, user="trading_owner")
-    return Destination(superuser, owner, "trading_app", SERVER, SERVER)
+    return Destination(superuser, owner, owner.user, "trading_app", SERVER, SERVER)
 
 
 def confirm(*findings: Finding, yes: bool) -> None:
@@ -436,7 +436,8 @@ ARRIVED = Receipt(
 
 
 def test_what_was_transferred_is_shown_table_by_table(capsys: pytest.CaptureFixture[str]) -> None:
-    render.transferred(Console(), ARRIVED, ["took 3 s"], "source")
+    before = "the database before is kept"
+    render.transferred(Console(), ARRIVED, ["took 3 s"], "source", before)
 
     *table, line, verdict = capsys.readouterr().out.splitlines()
     assert [words.split()[:2] for words in table] == [

@@ -41,6 +41,7 @@ def stream(
         source,
         target,
         tables,
+        shared=None,
         restarts=restarts,
         fewer_jobs=fewer_jobs,
         client_major=client_major,

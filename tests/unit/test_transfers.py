@@ -8,6 +8,8 @@ import pytest
 
 from infra.engine.tools import ClientTools
 from infra.errors import RefusedError, SlipwayError, UsageError
+from infra.preparing import Preparation
+from infra.settings import Settings
 from infra.transfer.journal import Journal
 from infra.transfer.stream.options import Options
 from infra.transfers import Transfers
@@ -51,19 +53,13 @@ def transfers(make_settings: MakeSettings, tmp_path: Path) -> Transfers:
         ("sauce", "local", UsageError, "target 'sauce' does not exist"),
         ("source", "locale", UsageError, "target 'locale' does not exist"),
         ("local", "source", RefusedError, "the source is only read"),
-        (
-            "local",
-            "supabase",
-            RefusedError,
-            "target 'supabase' takes no transfer yet: databases there cannot be renamed",
-        ),
     ],
 )
 def test_a_transfer_needs_two_targets_of_which_one_can_be_replaced(
     transfers: Transfers, origin: str, to: str, kind: type[SlipwayError], message: str
 ) -> None:
     with pytest.raises(kind) as planned:
-        transfers.plan(origin, to, Options(1))
+        transfers.plan(origin, to, Options(1), discard=False)
     with (
         pytest.raises(kind) as begun,
         transfers.transferring(origin, to, Options(1), discard=False),
@@ -76,28 +72,27 @@ def test_a_transfer_needs_two_targets_of_which_one_can_be_replaced(
 @pytest.mark.parametrize("jobs", [0, -1])
 def test_a_transfer_needs_a_worker(transfers: Transfers, jobs: int) -> None:
     with pytest.raises(UsageError, match="jobs"):
-        transfers.plan("source", "local", Options(jobs))
+        transfers.plan("source", "local", Options(jobs), discard=False)
 
 
-def test_a_target_that_is_not_configured_says_what_is_missing(
-    make_settings: MakeSettings, tmp_path: Path
-) -> None:
+def preparation(settings: Settings) -> Preparation:
     engine = Linux()
-    journal = Journal(tmp_path / "journal", lambda _: None)
-    tools = ClientTools(RecordingRunner(), engine, "image")
-    found = Transfers(make_settings(), engine, tools, journal)
+    return Preparation(settings, engine, ClientTools(RecordingRunner(), engine, "image"))
+
+
+def test_a_target_that_is_not_configured_says_what_is_missing(make_settings: MakeSettings) -> None:
+    found = preparation(make_settings())
 
     with pytest.raises(UsageError, match=r"^target neon: fill in NEON_DB_\* in \.env$"):
         found.destination("neon")
 
 
-def test_a_server_of_our_own_is_loaded_by_its_superuser_and_another_by_its_owner(
-    transfers: Transfers,
-) -> None:
-    local, neon = transfers.destination("local"), transfers.destination("neon")
+def test_a_server_of_our_own_is_loaded_by_its_superuser(make_settings: MakeSettings) -> None:
+    local = preparation(make_settings()).destination("local")
 
-    assert (local.superuser.user, local.owner.user, local.application) == (
+    assert (local.superuser.user, local.owner.user, local.role, local.application) == (
         "postgres",
+        "trading_owner",
         "trading_owner",
         "trading_app",
     )
@@ -105,5 +100,4 @@ def test_a_server_of_our_own_is_loaded_by_its_superuser_and_another_by_its_owner
         "db",
         "slipway_default",
     )
-    assert (neon.superuser.user, neon.owner.user, neon.application) == ("owner", "owner", "owner")
-    assert neon.owner_server.host == "db.example"
+    assert not local.in_place

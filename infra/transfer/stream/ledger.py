@@ -21,7 +21,7 @@ from infra.transfer.stream.units import Unit
 SCHEMA = "slipway_stream"
 
 _TABLES = """
-CREATE SCHEMA slipway_stream;
+CREATE SCHEMA IF NOT EXISTS slipway_stream;
 CREATE TABLE slipway_stream.origin (value pg_catalog.jsonb NOT NULL, receipt pg_catalog.jsonb);
 CREATE TABLE slipway_stream.unit (
   key pg_catalog.text PRIMARY KEY, rows pg_catalog.int8 NOT NULL, digest numeric NOT NULL);

@@ -33,9 +33,9 @@ class Schema:
         self._converted = {*layouts.views, *(table.oid for table in layouts.converted)}
         self._left_out = {(RELATIONS, view) for view in layouts.views}
 
-    def dump(self, server: Server, database: str, snapshot: str) -> None:
-        """Dump in the given snapshot; ClientToolError where pg_dump fails."""
-        command = client_tools.schema_dump(database=database, snapshot=snapshot)
+    def dump(self, server: Server, database: str, snapshot: str, *, without: Sequence[str]) -> None:
+        """Dump in the given snapshot, but no schema of `without`; ClientToolError if that fails."""
+        command = client_tools.schema_dump(database=database, snapshot=snapshot, without=without)
         answer = self._tools.run(command, mount=self._folder, server=server)
         if not answer.ok and client_tools.lost_connection(answer.stderr):
             raise SourceLostError("the source went away while its schema was dumped", _LOST_HINT)

@@ -18,7 +18,7 @@ from infra.postgres import objects, relations, schema_dump
 from infra.postgres.connection import Connection, connect
 from infra.postgres.objects import DatabaseObject
 from infra.postgres.survey import Survey
-from infra.transfer import align, counting, swap
+from infra.transfer import align, counting
 from infra.transfer.counting import Snapshot
 from infra.transfer.destination import Staging
 from infra.transfer.export import Source, create_extension
@@ -137,7 +137,12 @@ class Stream:
             )
             catalog = schema_dump.read_catalog(moment.connection)
             schema = Schema(self._tools, folder, catalog, self._survey, planned)
-            schema.dump(self._way.source.server, self._way.source.endpoint.database, moment.name)
+            schema.dump(
+                self._way.source.server,
+                self._way.source.endpoint.database,
+                moment.name,
+                without=self._left_alone(),
+            )
             made = planned.converted
             own = Own(keys.read(moment.connection, made), keys.indexes(moment.connection, made))
             self._prepare(maintenance, record, self._origin(moment), schema, planned, fresh=fresh)
@@ -183,7 +188,7 @@ class Stream:
     ) -> None:
         """Go on with the staging database that is there, or make one with the source's schema."""
         staging = self._staging
-        number = swap.oid(maintenance, staging.name)
+        number = staging.number(maintenance)
         if number is not None and not fresh:
             with staging.connect(autocommit=True) as connection:
                 if ledger.origin(connection) == origin:
@@ -234,6 +239,11 @@ class Stream:
         self._rows.bring(loads, moment.name, jobs=self._options.jobs)
         ledger.complete(connection, receipt)
         return receipt
+
+    def _left_alone(self) -> list[str]:
+        """Name the schemas that a platform has at either end."""
+        there = self._staging.destination.platform_schemas
+        return sorted({*self._survey.platform_schemas, *there})
 
     @contextmanager
     def _connect_source(self) -> Iterator[Connection]:

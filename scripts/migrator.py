@@ -6,8 +6,9 @@ from __future__ import annotations
 import sys
 
 from backend import config
-from backend.config import Config
+from backend.config import TARGET_NAMES, Config
 from backend.errors import ConfigurationError, SlipwayError
+from backend.variables import Variables
 from migrations import roles
 from migrations.upgrade import upgrade
 
@@ -15,6 +16,7 @@ from migrations.upgrade import upgrade
 def main() -> int:
     """Do all steps and return the exit code; an unexpected error keeps its traceback."""
     try:
+        require_matching_stack(Variables(config.merged(), config.ENV_FILE.parent))
         migrate(config.load())
     except SlipwayError as error:
         sys.stderr.write(f"error: {error.message}\nHINT: {error.hint}\n")
@@ -22,17 +24,32 @@ def main() -> int:
     return 0
 
 
-def migrate(settings: Config) -> None:
-    """Bring the active target to where this version of the code expects it."""
-    if settings.target != "local":
-        say(f"schema: {upgrade(settings.admin)} (head)")
-        return
-    if settings.socket_dir is None:
+def require_matching_stack(variables: Variables) -> None:
+    """Refuse a target that the Compose files do not serve: Compose cannot compare values itself."""
+    target = variables.choice("DB_TARGET", TARGET_NAMES, "local")
+    variables.check()
+    # Only the stack with a local database shares its socket.
+    has_database = bool(variables.text("DB_SOCKET_DIR"))
+    if target == "local" and not has_database:
         raise ConfigurationError(
             "DB_TARGET is local, but this stack has no local database",
             "Take docker-compose.cloud.yml out of COMPOSE_FILE, or set DB_TARGET to the hosted"
             " database.",
         )
+    if target != "local" and has_database:
+        raise ConfigurationError(
+            f"DB_TARGET is {target}, but this stack has a local database",
+            f"Run `invoke switch {target}`, or set COMPOSE_FILE to"
+            " docker-compose.yml:docker-compose.cloud.yml, in .env or by -f; then start it again"
+            " with `--remove-orphans`.",
+        )
+
+
+def migrate(settings: Config) -> None:
+    """Bring the active target to where this version of the code expects it."""
+    if settings.socket_dir is None:
+        say(f"schema: {upgrade(settings.admin)} (head)")
+        return
     roles.reconcile(settings, settings.socket_dir)
     say("roles: reconciled")
     say(f"schema: {upgrade(settings.admin)} (head)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -10,9 +11,11 @@ from typing import cast
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
+from backend import reachability
+from backend.causes import Explanation
 from backend.config import Endpoint
 from backend.errors import MigrationError
-from backend.reachability import diagnose, last_line
+from backend.reachability import last_line
 
 LOCK_NOT_AVAILABLE = psycopg.errors.LockNotAvailable.sqlstate
 
@@ -33,30 +36,8 @@ def busy(database: str, seconds: float) -> MigrationError:
 
 def connection_failure(error: psycopg.Error, endpoint: Endpoint) -> MigrationError:
     """Name why the endpoint cannot be reached."""
-    where = f"{endpoint.host}:{endpoint.port}"
-    found = diagnose(endpoint, error)
-    match found.cause:
-        case "unknown host" | "no answer":
-            return MigrationError(
-                f"nothing answers at {where}",
-                "Start the stack with `invoke up`, or correct the host and port in .env.",
-            )
-        case "no database":
-            return MigrationError(
-                f'database "{endpoint.database}" does not exist at {where}',
-                "Correct its name in .env, or create it; `invoke up` creates the local one.",
-            )
-        case "not admitted":
-            return MigrationError(
-                f"the server at {where} lets nobody in this way: {found.text}",
-                "Check the target's _SSLMODE in .env, and the server's pg_hba.conf.",
-            )
-        case "refused":
-            return MigrationError(
-                f'the server at {where} refuses user "{endpoint.user}": {found.text}',
-                "Correct the password in .env; on the local target `invoke up` sets the role's"
-                " password to it.",
-            )
+    found = reachability.diagnose(endpoint, error)
+    return MigrationError(found.message, found.hint)
 
 
 def named(error: DBAPIError, endpoint: Endpoint) -> MigrationError:
@@ -78,11 +59,21 @@ def named(error: DBAPIError, endpoint: Endpoint) -> MigrationError:
             "End the session that holds it (pg_stat_activity lists them), then run"
             " `invoke migrate` again.",
         )
-    message = cause.diag.message_primary or last_line(cause)
+    found = _explanation(cause, endpoint)
+    if found is not None:
+        return MigrationError(f"{subject} failed: {found.message}", found.hint)
     return MigrationError(
-        f"{subject} failed with SQLSTATE {cause.sqlstate}: {message}",
+        f"{subject} failed with SQLSTATE {cause.sqlstate}: {last_line(cause)}",
         "Nothing was changed; correct the cause, then repeat the command.",
     )
+
+
+def _explanation(error: psycopg.Error, endpoint: Endpoint) -> Explanation | None:
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        # The session that failed is gone; where a new one may write, that says enough.
+        with suppress(psycopg.Error), reachability.log_in(endpoint) as connection:
+            return reachability.why_read_only(endpoint, str(error), connection)
+    return reachability.explain(endpoint, last_line(error), error.sqlstate)
 
 
 def _revision(trace: TracebackType | None) -> str | None:

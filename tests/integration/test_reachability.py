@@ -7,8 +7,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from backend.causes import Explanation
 from backend.config import Endpoint, Secret
-from backend.reachability import Failure, diagnose
+from backend.reachability import diagnose
 from tests.fixtures.servers import Server
 
 
@@ -18,7 +19,7 @@ def endpoint(server: Server) -> Endpoint:
     return Endpoint("source", "admin", "127.0.0.1", server.port, "postgres", "postgres", password)
 
 
-def failure(endpoint: Endpoint) -> Failure:
+def failure(endpoint: Endpoint) -> Explanation:
     with pytest.raises(psycopg.OperationalError) as caught:
         psycopg.connect(**endpoint.conninfo())
     return diagnose(endpoint, caught.value)
@@ -30,7 +31,7 @@ def test_each_cause_has_a_name_of_its_own(endpoint: Endpoint) -> None:
         "no answer": replace(endpoint, port=1),
         "no database": replace(endpoint, database="nowhere"),
         "refused": replace(endpoint, password=Secret("wrong")),
-        "not admitted": replace(endpoint, sslmode="require"),
+        "no tls": replace(endpoint, sslmode="require"),
     }
 
     assert {name: failure(broken).cause for name, broken in causes.items()} == {
@@ -39,7 +40,7 @@ def test_each_cause_has_a_name_of_its_own(endpoint: Endpoint) -> None:
 
 
 def test_a_missing_database_comes_with_those_that_are_there(endpoint: Endpoint) -> None:
-    assert "postgres" in failure(replace(endpoint, database="nowhere")).databases
+    assert "Databases there: postgres" in failure(replace(endpoint, database="nowhere")).hint
 
 
 def test_an_unknown_role_is_refused_like_a_wrong_password(endpoint: Endpoint) -> None:

@@ -1,0 +1,238 @@
+"""Why a server, or the proxy before it, lets nobody in.
+
+libpq gives no SQLSTATE for a failed connection, and the proxies send XX000 for nearly everything:
+their text is the only sign. docs/decisions/0017-vendor-texts.md says where the texts come from.
+"""
+
+from __future__ import annotations
+
+import re
+
+from backend.causes import Cause
+
+WRONG_NAME = Cause(
+    "wrong name",
+    "certificate of the {target} server at {where} is made out for {name!r}",
+    "Set {HOST} in .env to the name that the vendor gives, not to an address or an alias; if"
+    " it is that name, somebody else answers there.",
+    re.compile(r'server certificate for "(?P<name>[^"]*)".* does not match host name'),
+)
+UNTRUSTED = Cause(
+    "untrusted certificate",
+    "certificate of the {target} server at {where} is not trusted: {said}",
+    "Set {SSLROOTCERT} in .env to the file with the CA that the vendor offers.",
+    re.compile(r"certificate verify failed|self-signed certificate"),
+)
+ASLEEP = Cause(
+    "asleep",
+    "{target} database at {where} sleeps and did not wake up in time",
+    "Try again in some seconds; if it stays so, see in the console whether it is suspended.",
+    re.compile(
+        r"[Cc]ouldn't connect to compute node|[Cc]ontrol plane request failed"
+        r"|[Ff]ailed to connect to compute"
+    ),
+    passing=True,
+)
+NO_DATABASE = Cause(
+    "no database",
+    "database {name!r} does not exist at {where}",
+    "Databases there: {databases}. Set {NAME} in .env.",
+    re.compile(r'(?:database "(?=[^"]*" does not exist)|no such database: )(?P<name>[^"\n]*)'),
+    state="3D000",
+)
+REFUSED = Cause(
+    "refused",
+    "{target} database at {where} refuses user {user!r}: {said}",
+    "Check {USER} and {PASSWORD} in .env, and that the server at {where} is the one you mean.",
+    re.compile(
+        r"password authentication failed|SASL authentication failed|no password supplied"
+        r"|is not permitted to log in|user not found in the database"
+        r'|role "[^"]*" does not exist'
+    ),
+    local_hint="Run `invoke up`, which sets the roles' passwords to those in .env.",
+)
+
+# In this order: what is said more exactly comes first.
+LOGIN_CAUSES = (
+    Cause(
+        "unknown tenant",
+        "{target} pooler at {where} knows no project for user {user!r}",
+        "Compare {USER} (postgres.<project> on the pooler) and {HOST} (its aws-0, aws-1 differ"
+        " from project to project) with the dashboard's Connect dialog.",
+        re.compile(
+            r"Tenant or user not found|\(ENOTFOUND\)|tenant/user .* not found"
+            r"|no tenant identifier provided"
+        ),
+    ),
+    Cause(
+        "no database behind the pooler",
+        "{target} pooler at {where} does not reach the database behind it: {said}",
+        "See in the dashboard whether the project is paused or restarting, and try again in ten"
+        " minutes: the pooler asks no earlier.",
+        re.compile(
+            r"ECIRCUITBREAKER.*(?:database credentials|upstream database)"
+            r"|auth_query connection failed|connection to database not available"
+        ),
+    ),
+    Cause(
+        "banned",
+        "{target} server at {where} takes no more logins after too many wrong passwords",
+        "Stop whatever logs in with an old password, correct {PASSWORD} in .env, and try nothing"
+        " for ten minutes: each attempt prolongs the ban.",
+        re.compile(
+            r"[Cc]ircuit ?breaker|ECIRCUITBREAKER"
+            r"|[Tt]oo many authentication (?:failures|errors)|\(EBANNED\)"
+        ),
+    ),
+    Cause(
+        "full session pool",
+        "{target} session pool at {where} is full",
+        "Use fewer workers (--jobs) and a smaller pool in the application, which together must"
+        " stay below the pool's size (15 on small projects), or the direct connection.",
+        re.compile(
+            r"MaxClientsInSessionMode|EMAXCLIENTSESSION|EMAXCONNSESSION"
+            r"|max clients reached in session mode"
+        ),
+        passing=True,
+    ),
+    Cause(
+        "no connection left",
+        "{target} database at {where} has no connection left: {said}",
+        "Close other clients or give their pools fewer connections, and use fewer workers"
+        " (--jobs).",
+        re.compile(
+            r"too many clients already|too many connections for|remaining connection slots"
+            r"|no more connections allowed|max_client_conn|max client connections reached"
+            r"|Too many connections to this endpoint|Failed to acquire permit"
+        ),
+        state="53300",
+        passing=True,
+    ),
+    Cause(
+        "asked for GSSAPI",
+        "{target} pooler at {where} does not understand the question for GSSAPI encryption",
+        "Set {SSLMODE}=require in .env, which asks for TLS at once.",
+        re.compile(r"invalid response to GSSAPI negotiation"),
+    ),
+    Cause(
+        "no plaintext",
+        "{target} server at {where} lets nobody in without TLS",
+        "Set {SSLMODE}=verify-full in .env.",
+        re.compile(
+            r"no pg_hba\.conf entry for .*(?:SSL off|no encryption)|ESSLREQUIRED"
+            r"|SSL connection is required|connection is insecure"
+        ),
+        hosted=True,
+    ),
+    Cause(
+        "no tls",
+        "{target} server at {where} speaks no TLS, which {SSLMODE} asks for",
+        "Check that {HOST} and {PORT} in .env are those of the server that you mean.",
+        re.compile(r"server does not support SSL"),
+    ),
+    Cause(
+        "no trust file",
+        "file of trusted certificates {name!r} cannot be read",
+        "Set {SSLROOTCERT} in .env to the file with the server's CA, or empty it to trust the CAs"
+        " that this machine trusts.",
+        re.compile(r'root certificate file "(?P<name>[^"]*)"'),
+    ),
+    WRONG_NAME,
+    UNTRUSTED,
+    Cause(
+        "endpoint not named",
+        "neon proxy at {where} cannot tell which endpoint is meant",
+        "Set {HOST} in .env to the endpoint's name, not to an address; a libpq older than 14"
+        " does not send it.",
+        re.compile(r"[Ee]ndpoint ID is not specified"),
+    ),
+    Cause(
+        "no such endpoint",
+        "neon proxy at {where} knows no such endpoint",
+        "Compare {HOST} in .env with the console: the branch may have been deleted or renamed.",
+        re.compile(r"requested (?:endpoint|project|branch) could not be found"),
+    ),
+    Cause(
+        "quota",
+        "{target} project at {where} has used up its plan: {said}",
+        "Raise the plan's limits in the console, or wait for the next billing period.",
+        re.compile(r"has exceeded the .* quota|exceeded the compute time"),
+    ),
+    Cause(
+        "address not allowed",
+        "{target} server at {where} lets this machine's address not in",
+        "Add the address to the project's allowed addresses, IPv4 and IPv6.",
+        re.compile(
+            r"IP address .* is not allowed to connect|not in tenant allow_list|EADDRNOTALLOWED"
+        ),
+    ),
+    Cause(
+        "startup parameter",
+        "pooler at {where} takes no startup parameter {name}",
+        "The admin endpoint must not be a pooler's: {direct}; or give the setting to the role"
+        " (ALTER ROLE {user} SET …).",
+        re.compile(r"unsupported startup parameter(?: in options)?: (?P<name>[\w.]+)"),
+    ),
+    ASLEEP,
+    Cause(
+        "starting",
+        "{target} database at {where} is not up yet: {said}",
+        "Wait until it has started, then repeat the command.",
+        re.compile(r"the database system is "),
+        state="57P03",
+        passing=True,
+    ),
+    NO_DATABASE,
+    REFUSED,
+)
+
+# What no text is needed for.
+UNKNOWN_HOST = Cause(
+    "unknown host",
+    "{target} host {host!r} is not a known name",
+    "Check {HOST} in .env.",
+)
+NO_ANSWER = Cause(
+    "no answer",
+    "{target} database: nothing answers at {where}",
+    "Start that server, or check {HOST} and {PORT} in .env.",
+    passing=True,
+    local_hint="Start the stack with `invoke up`.",
+)
+NO_ANSWER_HOSTED = Cause(
+    "no answer",
+    "{target} database: nothing answers at {where}",
+    "Check {HOST} and {PORT} in .env, and in the dashboard that the project runs; where logins with"
+    " a wrong password came before, this address may be banned: then try nothing for a while.",
+    passing=True,
+)
+NO_IPV6 = Cause(
+    "no IPv6",
+    "{target} host {host!r} has IPv6 addresses only, and no IPv6 leads there from here",
+    "Use Supabase's session pooler (its host with port 5432, user postgres.<project>) as {HOST},"
+    " {PORT} and {USER}, or buy the project's IPv4 add-on.",
+)
+NOT_ADMITTED = Cause(
+    "not admitted",
+    "{target} database at {where} lets nobody in this way: {said}",
+    "Check {SSLMODE} in .env, and the server's pg_hba.conf.",
+    # A server that is starting asks nobody for a password, whatever language it says so in.
+    passing=True,
+)
+EXPIRED = Cause(
+    "expired",
+    "certificate of the {target} server at {where} has expired on {expires}",
+    "Wait until the server has a new one; if its date is not that old, correct this machine's"
+    " clock.",
+)
+NOT_YET_VALID = Cause(
+    "not yet valid",
+    "certificate of the {target} server at {where} is not valid yet",
+    "Correct this machine's clock.",
+)
+UNKNOWN_AUTHORITY = Cause(
+    "unknown authority",
+    "certificate of the {target} server at {where} is signed by {issuer!r}, which is not trusted",
+    "Set {SSLROOTCERT} in .env to the file with the vendor's CA; Supabase offers it in the"
+    " database's settings (prod-ca-2021.crt).",
+)

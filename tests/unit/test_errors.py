@@ -152,7 +152,7 @@ def test_errors_are_found_where_they_are_built() -> None:
 
     assert len(BUILT) > 60
     assert {
-        "backend/config.py",
+        "backend/variables.py",
         "infra/postgres/connection.py",
         "infra/transfer/archive.py",
         "infra/transfer/stream/schema.py",

@@ -9,8 +9,8 @@ from infra import archives as archive_store
 from infra import checks, migrations, render, stack, verification
 from infra.app import App
 from infra.boundary import task
-from infra.commands.target_set import target_set
 from infra.commands.switch import switch
+from infra.commands.target_set import target_set
 from infra.engine import images
 from infra.transfer.stream.options import Options, width
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
-from infra.errors import RefusedError, SlipwayError
+from infra.errors import RefusedError, SlipwayError, UsageError
 from infra.progress_display import NARROWEST, MovingProgress, PlainProgress
 from infra.transfer.progress import Progress, Silent
 
@@ -114,6 +115,24 @@ class Console:
                 yield moving
             finally:
                 self._moving = False
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        """Ask for one line; a secret one is not shown while it is typed."""
+        try:
+            return getpass.getpass(question) if secret else self._out.input(question, markup=False)
+        except EOFError:  # Ctrl-D
+            return ""
+
+    def secret_input(self, question: str) -> str:
+        """Ask a terminal for one secret line; without one, take all of standard input."""
+        if sys.stdin.isatty():
+            return self.ask(question, secret=True)
+        try:
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise UsageError(
+                "standard input is not UTF-8 text", "Save it as UTF-8, and pipe it in again."
+            ) from None
 
     def confirm(
         self, *, source: str, target: str, question: str, yes: bool, name: str = ""

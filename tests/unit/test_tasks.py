@@ -46,6 +46,7 @@ COMMANDS = {
     "stamp",
     "status",
     "switch",
+    "target-set",
     "targets",
     "test",
     "transfer",

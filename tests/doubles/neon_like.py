@@ -27,7 +27,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from tests.doubles import server
 from tests.doubles.certificates import Authority
 from tests.doubles.front import COMPUTE_NOT_REACHED, Front, nobody
 from tests.doubles.gate import Gate
+from tests.doubles.server import Connection, Entrance, Server
 from tests.fixtures.checkout import ALL_CHARACTERS
 
 OWNER = "neondb_owner"
@@ -63,7 +64,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public
 class Compute:
     """The server, which sleeps and is woken by whoever comes."""
 
-    def __init__(self, base: server.Server, pooler_port: int) -> None:
+    def __init__(self, base: Server, pooler_port: int) -> None:
         self.server = base
         self._pooler_port = pooler_port
         self._lock = threading.Lock()
@@ -110,22 +111,21 @@ class NeonLike:
         return self.compute.server.container
 
     @property
+    def direct(self) -> Entrance:
+        """Return the owner's way in past the pooler."""
+        return Entrance(self.host, self.port, self.owner, self.password, self.database, self.ca)
+
+    @property
+    def pooled(self) -> Entrance:
+        """Return the owner's way in through the pooler."""
+        return replace(self.direct, port=self.pool_port)
+
+    @property
     def settings(self) -> dict[str, str]:
         """Return what `.env` says where this server is the target `neon`."""
-        return {
-            "NEON_DB_HOST": self.host,
-            "NEON_DB_PORT": str(self.port),
-            "NEON_DB_NAME": self.database,
-            "NEON_DB_USER": self.owner,
-            "NEON_DB_PASSWORD": self.password,
-            "NEON_DB_SSLMODE": "verify-full",
-            "NEON_DB_SSLROOTCERT": str(self.ca),
-            "NEON_DB_POOL_HOST": self.host,
-            "NEON_DB_POOL_PORT": str(self.pool_port),
-            "NEON_DB_POOL_USER": self.owner,
-        }
+        return {**self.direct.settings, "NEON_DB_POOL_PORT": str(self.pool_port)}
 
-    def connect(self, database: str = DATABASE) -> server.Connection:
+    def connect(self, database: str = DATABASE) -> Connection:
         """Connect as the superuser, past the pooler and without waking anybody."""
         return self.compute.server.connect(database)
 
@@ -180,7 +180,7 @@ def running(client: docker.DockerClient, folder: Path) -> Iterator[NeonLike]:
             yield NeonLike(compute, base.host, direct.port, pooled.port, authority.file)
 
 
-def _furnish(base: server.Server) -> None:
+def _furnish(base: Server) -> None:
     with base.connect() as connection:
         connection.execute(_SHARED_ROLE)
         connection.execute(_DEFAULT_PRIVILEGES)

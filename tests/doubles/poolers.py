@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Literal
 
 import docker
-import psycopg
 from psycopg import sql
 
 from tests.doubles import server
 from tests.doubles.certificates import Authority, Certificate, Kind
+from tests.doubles.server import Entrance, Server
 from tests.fixtures.checkout import ALL_CHARACTERS
 
 Mode = Literal["session", "transaction", "statement"]
@@ -33,53 +33,11 @@ _POOL_SIZE = 3
 _CERTIFICATE = "/etc/hosted/direct"
 
 
-@dataclass(frozen=True)
-class Entrance:
-    """A way into the server, as somebody who trusts `ca` would use it."""
-
-    host: str
-    port: int
-    ca: Path
-    user: str = USER
-    password: str = ALL_CHARACTERS
-    database: str = DATABASE
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """Return what `.env` says where this is all there is to the target `neon`."""
-        return {
-            "NEON_DB_HOST": self.host,
-            "NEON_DB_PORT": str(self.port),
-            "NEON_DB_NAME": self.database,
-            "NEON_DB_USER": self.user,
-            "NEON_DB_PASSWORD": self.password,
-            "NEON_DB_SSLMODE": "verify-full",
-            "NEON_DB_SSLROOTCERT": str(self.ca),
-            "NEON_DB_POOL_HOST": self.host,
-            "NEON_DB_POOL_PORT": str(self.port),
-            "NEON_DB_POOL_USER": self.user,
-        }
-
-    def connect(self, sslmode: str = "verify-full") -> server.Connection:
-        """Connect with the driver."""
-        return psycopg.connect(
-            host=self.host,
-            port=self.port,
-            user=self.user,
-            password=self.password,
-            dbname=self.database,
-            sslmode=sslmode,
-            sslrootcert=str(self.ca),
-            autocommit=True,
-            connect_timeout=5,
-        )
-
-
 @dataclass
 class Grid:
     """A running server; poolers are started when they are first asked for."""
 
-    base: server.Server
+    base: Server
     authority: Authority
     _poolers: dict[tuple[Mode, int, Kind], Entrance] = field(default_factory=dict)
     _certificates: dict[Kind, Certificate | None] = field(default_factory=dict)
@@ -100,7 +58,7 @@ class Grid:
                 )
             connection.execute("SELECT pg_reload_conf()")
         self._wait_for(settings)
-        return Entrance(self.base.host, self.base.port, self.authority.file)
+        return self._entrance(self.base.port)
 
     def pooler(self, mode: Mode, *, prepared: int = 1000, certificate: Kind = "right") -> Entrance:
         """Return a PgBouncer that keeps so many prepared statements for its clients."""
@@ -119,8 +77,11 @@ class Grid:
                 auth_dbname="postgres",
                 auth_query="SELECT usename, passwd FROM pg_shadow WHERE usename = $1",
             )
-            self._poolers[key] = Entrance(self.base.host, port, self.authority.file)
+            self._poolers[key] = self._entrance(port)
         return self._poolers[key]
+
+    def _entrance(self, port: int) -> Entrance:
+        return Entrance(self.base.host, port, USER, ALL_CHARACTERS, DATABASE, self.authority.file)
 
     def _issue(self, kind: Kind) -> Certificate | None:
         if kind not in self._certificates:

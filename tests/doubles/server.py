@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import docker
 import psycopg
@@ -43,7 +45,51 @@ ANY_CONNECTION = "host"
 TLS_ONLY = "hostssl"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Entrance:
+    """A way into a double, as somebody would use it who trusts its authority `ca`."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    ca: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return what `.env` says where this is all there is to the target `neon`."""
+        return {
+            "NEON_DB_HOST": self.host,
+            "NEON_DB_PORT": str(self.port),
+            "NEON_DB_NAME": self.database,
+            "NEON_DB_USER": self.user,
+            "NEON_DB_PASSWORD": self.password,
+            "NEON_DB_SSLMODE": "verify-full",
+            "NEON_DB_SSLROOTCERT": str(self.ca),
+            "NEON_DB_POOL_HOST": self.host,
+            "NEON_DB_POOL_PORT": str(self.port),
+            "NEON_DB_POOL_USER": self.user,
+        }
+
+    def connect(self, **others: object) -> Connection:
+        """Connect with the driver, which prepares nothing, with other parameters where given."""
+        parameters: dict[str, Any] = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "dbname": self.database,
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.ca),
+            "connect_timeout": 20,
+            "autocommit": True,
+            "prepare_threshold": None,
+        }
+        return psycopg.connect(**(parameters | others))
+
+
+@dataclass(frozen=True)
 class Server:
     """PostgreSQL on `port` of `host`, with a superuser for the tests themselves."""
 
@@ -166,7 +212,7 @@ def running(
 
     `accepts` is the kind of connection that may come over TCP, in the words of pg_hba.conf.
     """
-    build_images(SubprocessRunner(), root=ROOT, report=print, only=(HOSTED,))
+    _build_image()
     port = free_port()
     password = secrets.token_urlsafe(12)
     files: dict[str, str | bytes] = {
@@ -204,6 +250,11 @@ def running(
         yield server
     finally:
         container.remove(force=True, v=True)
+
+
+@cache
+def _build_image() -> None:
+    build_images(SubprocessRunner(), root=ROOT, report=print, only=(HOSTED,))
 
 
 def address(client: docker.DockerClient) -> str:

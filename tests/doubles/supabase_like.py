@@ -24,7 +24,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from psycopg import sql
 
 from tests.doubles import server
 from tests.doubles.certificates import Authority
-from tests.doubles.server import Connection, Server
+from tests.doubles.server import Connection, Entrance, Server
 from tests.fixtures.checkout import ALL_CHARACTERS
 
 OWNER = "postgres"
@@ -70,6 +70,23 @@ class SupabaseLike:
     def pool_user(self) -> str:
         """Return the owner's name at the poolers."""
         return f"{self.owner}.{self.ref}"
+
+    @property
+    def direct(self) -> Entrance:
+        """Return the owner's way in past the poolers."""
+        return Entrance(
+            self.host, self.direct_port, self.owner, self.password, self.database, self.ca
+        )
+
+    @property
+    def session(self) -> Entrance:
+        """Return the owner's way in through the session pooler."""
+        return replace(self.direct, port=self.port, user=self.pool_user)
+
+    @property
+    def transaction(self) -> Entrance:
+        """Return the owner's way in through the transaction pooler."""
+        return replace(self.direct, port=self.pool_port, user=self.pool_user)
 
     @property
     def settings(self) -> dict[str, str]:

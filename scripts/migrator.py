@@ -39,9 +39,9 @@ def require_matching_stack(variables: Variables) -> None:
     if target != "local" and has_database:
         raise ConfigurationError(
             f"DB_TARGET is {target}, but this stack has a local database",
-            f"Run `invoke switch {target}`, or set COMPOSE_FILE to"
-            " docker-compose.yml:docker-compose.cloud.yml, in .env or by -f; then start it again"
-            " with `--remove-orphans`.",
+            "Set COMPOSE_FILE=docker-compose.yml:docker-compose.cloud.yml in .env, which"
+            f" `invoke switch {target}` does; `docker compose rm --stop db` then takes the local"
+            " one away.",
         )
 
 

@@ -108,8 +108,8 @@ def variable(endpoint: Endpoint, part: str) -> str:
 def said(text: str, endpoint: Endpoint | None = None) -> str:
     """Return the one line that matters of an error's text, without the endpoint's password."""
     server, network = _SERVER_SAYS.findall(text), _NETWORK_SAYS.findall(text)
-    lines = text.strip().splitlines() or ["nothing"]
-    line = str((server or network or lines)[-1]).strip()
+    first = text.strip().splitlines()[:1] or ["nothing"]
+    line = str((server or network or first)[-1]).strip()
     password = endpoint.password.reveal() if endpoint is not None else ""
     return line.replace(password, "***") if password else line
 

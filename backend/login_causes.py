@@ -51,6 +51,36 @@ REFUSED = Cause(
     ),
     local_hint="Run `invoke up`, which sets the roles' passwords to those in .env.",
 )
+NO_CONNECTION_LEFT = Cause(
+    "no connection left",
+    "{target} database at {where} has no connection left: {said}",
+    "Close other clients or give their pools fewer connections, and use fewer workers (--jobs).",
+    re.compile(
+        r"too many clients already|too many connections for|remaining connection slots"
+        r"|no more connections allowed|max_client_conn|max client connections reached"
+        r"|Too many connections to this endpoint|Failed to acquire permit"
+    ),
+    state="53300",
+    passing=True,
+)
+ENDED = Cause(
+    "ended by the server",
+    "{target} server at {where} ended the connection: {said}",
+    "It sleeps when idle, or was restarted: repeat the command, which goes on where it was.",
+    re.compile(r"terminating connection due to|SSL connection has been closed unexpectedly"),
+    passing=True,
+)
+LOST = Cause(
+    "connection lost",
+    "connection to the {target} database at {where} was lost: {said}",
+    "Repeat the command; where it happens again, look at the server's log and the network.",
+    re.compile(
+        r"SSL SYSCALL error|server closed the connection|connection to server was lost"
+        r"|could not (?:receive|send) data|no connection to the server|the connection is lost"
+        r"|consuming input failed|sending query.* failed"
+    ),
+    passing=True,
+)
 
 # In this order: what is said more exactly comes first.
 LOGIN_CAUSES = (
@@ -95,19 +125,7 @@ LOGIN_CAUSES = (
         ),
         passing=True,
     ),
-    Cause(
-        "no connection left",
-        "{target} database at {where} has no connection left: {said}",
-        "Close other clients or give their pools fewer connections, and use fewer workers"
-        " (--jobs).",
-        re.compile(
-            r"too many clients already|too many connections for|remaining connection slots"
-            r"|no more connections allowed|max_client_conn|max client connections reached"
-            r"|Too many connections to this endpoint|Failed to acquire permit"
-        ),
-        state="53300",
-        passing=True,
-    ),
+    NO_CONNECTION_LEFT,
     Cause(
         "asked for GSSAPI",
         "{target} pooler at {where} does not understand the question for GSSAPI encryption",
@@ -184,6 +202,8 @@ LOGIN_CAUSES = (
     ),
     NO_DATABASE,
     REFUSED,
+    ENDED,
+    LOST,
 )
 
 # What no text is needed for.
@@ -236,3 +256,5 @@ UNKNOWN_AUTHORITY = Cause(
     "Set {SSLROOTCERT} in .env to the file with the vendor's CA; Supabase offers it in the"
     " database's settings (prod-ca-2021.crt).",
 )
+# By what a look at the certificate tells.
+TLS_CAUSES = (EXPIRED, NOT_YET_VALID, UNKNOWN_AUTHORITY, WRONG_NAME)

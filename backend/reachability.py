@@ -26,12 +26,6 @@ _ALWAYS_THERE = ("postgres", "template1")
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 _FAILED_CONNECTION = re.compile(r"connection to server .* failed|connection failed")
-_TLS_PROBLEMS = {
-    "expired": login_causes.EXPIRED,
-    "not yet valid": login_causes.NOT_YET_VALID,
-    "unknown authority": login_causes.UNKNOWN_AUTHORITY,
-}
-
 T = TypeVar("T")
 
 
@@ -169,13 +163,18 @@ def _certificate(endpoint: Endpoint, text: str) -> Explanation | None:
         shown = tls.inspect(endpoint.host, endpoint.port, endpoint.certificates(), _TCP_TIMEOUT)
     except OSError:
         return None
-    if shown.problem == "wrong name":
-        return word(login_causes.WRONG_NAME, endpoint, text, name=", ".join(shown.names))
-    cause = _TLS_PROBLEMS.get(shown.problem or "")
-    if cause is None:
-        return None
-    expires = "an unknown day" if shown.expires is None else f"{shown.expires:%Y-%m-%d}"
-    return word(cause, endpoint, text, issuer=shown.issuer, expires=expires)
+    for cause in login_causes.TLS_CAUSES:
+        if cause.name == shown.problem:
+            expires = f"{shown.expires:%Y-%m-%d}" if shown.expires else "a day that it does not say"
+            return word(
+                cause,
+                endpoint,
+                text,
+                name=", ".join(shown.names),
+                issuer=shown.issuer,
+                expires=expires,
+            )
+    return None
 
 
 def _no_database(

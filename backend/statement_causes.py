@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from backend.causes import Cause
+from backend.login_causes import ENDED, LOST, NO_CONNECTION_LEFT
 
 _POOLED = (
     "Between statements a pooler in transaction mode changes the session: the admin endpoint must"
@@ -71,7 +72,7 @@ STATEMENT_CAUSES = (
     ),
     Cause(
         "apache edition",
-        'the {target} server at {where} has TimescaleDB\'s edition "{name}", which cannot do this:'
+        '{target} server at {where} has TimescaleDB\'s edition "{name}", which cannot do this:'
         " {said}",
         "Compression, continuous aggregates and policies need the community edition, which hosted"
         " databases do not have: `invoke transfer` leaves them out or makes tables of them.",
@@ -115,33 +116,9 @@ STATEMENT_CAUSES = (
         re.compile(r'unrecognized configuration parameter "(?P<name>transaction_timeout)"'),
         state="42704",
     ),
-    Cause(
-        "no connection left",
-        "{target} database at {where} has no connection left: {said}",
-        "Close other clients or give their pools fewer connections, and use fewer workers"
-        " (--jobs).",
-        re.compile(r""),
-        state="53300",
-        passing=True,
-    ),
-    Cause(
-        "ended by the server",
-        "{target} server at {where} ended the connection: {said}",
-        "It sleeps when idle, or was restarted: repeat the command, which goes on where it was.",
-        re.compile(r"terminating connection due to|SSL connection has been closed unexpectedly"),
-        passing=True,
-    ),
-    Cause(
-        "connection lost",
-        "connection to the {target} database at {where} was lost: {said}",
-        "Repeat the command; where it happens again, look at the server's log and the network.",
-        re.compile(
-            r"SSL SYSCALL error|server closed the connection|connection to server was lost"
-            r"|could not (?:receive|send) data|no connection to the server|the connection is lost"
-            r"|consuming input failed|sending query.* failed"
-        ),
-        passing=True,
-    ),
+    NO_CONNECTION_LEFT,
+    ENDED,
+    LOST,
 )
 
 # Which of the four it is, told by asking the server.

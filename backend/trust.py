@@ -29,7 +29,10 @@ def bundle() -> Path:
     libpq's own search ends in the OpenSSL it was built with, which in psycopg's packages is not the
     machine's.
     """
-    for candidate in (ssl.get_default_verify_paths().cafile, *_BUNDLES):
+    python = ssl.get_default_verify_paths()
+    named = python.cafile if python.cafile != python.openssl_cafile else None
+    # The system's own comes before Python's, which on a Mac lies where Docker may not look.
+    for candidate in (named, *_BUNDLES, python.cafile):
         if candidate and Path(candidate).is_file():
             return Path(candidate).absolute()
     # Windows has no such file.

@@ -17,11 +17,17 @@ def pem(tmp_path: Path) -> Path:
     return path
 
 
+def defaults(found: str, built_in: Path) -> ssl.DefaultVerifyPaths:
+    return ssl.DefaultVerifyPaths(found, "", "SSL_CERT_FILE", str(built_in), "SSL_CERT_DIR", "")
+
+
 @pytest.fixture
-def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make it a machine that keeps its certificates in none of the known files."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
-    monkeypatch.setattr(trust, "_BUNDLES", (str(tmp_path / "none"),))
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make it a machine whose Python and whose system know no certificates."""
+    nowhere = tmp_path / "nowhere.pem"
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: defaults("", nowhere))
+    monkeypatch.setattr(trust, "_BUNDLES", (str(nowhere),))
+    return nowhere
 
 
 def test_a_variable_names_what_the_machine_trusts(
@@ -32,16 +38,19 @@ def test_a_variable_names_what_the_machine_trusts(
     assert trust.bundle() == pem
 
 
-@pytest.mark.usefixtures("_nowhere")
-def test_the_machines_own_file_is_found_where_systems_keep_it(
-    pem: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_systems_own_file_comes_before_pythons(
+    elsewhere: Path, pem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trust, "_BUNDLES", ("/nowhere.pem", str(pem)))
+    python = pem.with_name("python.pem")
+    python.touch()
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: defaults(str(python), python))
 
+    assert trust.bundle() == python
+    monkeypatch.setattr(trust, "_BUNDLES", (str(elsewhere), str(pem)))
     assert trust.bundle() == pem
 
 
-@pytest.mark.usefixtures("_nowhere")
+@pytest.mark.usefixtures("elsewhere")
 def test_a_machine_without_a_file_trusts_what_browsers_do() -> None:
     assert trust.bundle() == Path(certifi.where())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import psycopg
@@ -21,6 +22,7 @@ from infra.errors import (
     TargetError,
     TargetLostError,
 )
+from infra.postgres import platform
 
 Side = Literal["source", "target"]
 Connection = psycopg.Connection[TupleRow]
@@ -32,6 +34,9 @@ _LOST: dict[Side, type[SlipwayError]] = {"source": SourceLostError, "target": Ta
 _LOST_STATES = ("08", "57P01", "57P02", "57P03", "55P03")
 # A snapshot is gone with the session that held it, and its error has no code of its own.
 _SNAPSHOT_GONE = "ImportSnapshot"
+
+# No time limits, and what a hosting platform keeps in the database, for every query to leave alone.
+_SESSION = (Path(__file__).parent / "sql" / "session.sql").read_bytes()
 
 # What goes wrong is said by the errors raised here; psycopg would say it again in its own words.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
@@ -96,14 +101,9 @@ def _open(endpoint: Endpoint, side: Side, database: str, application: str) -> Co
 
 
 def _prepare(connection: Connection) -> None:
-    # Asked of pg_settings because the last one is known from version 17 on.
-    connection.execute(
-        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings "
-        "WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', "
-        "'transaction_timeout')"
-    )
     # Source databases are not trusted: a function in `public` must not shadow a built-in one.
     connection.execute("SELECT pg_catalog.set_config('search_path', '', false)")
+    connection.execute(_SESSION, [platform.KNOWN])
 
 
 def _explain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.postgres import inventory
+from infra.postgres import inventory, role
 from infra.postgres.connection import Connection
 from infra.postgres.survey import Survey, known_collations, offered_versions
 
@@ -73,7 +73,8 @@ def read(
     collation, preloaded, edition, locks, slots, size, previous_size = inventory.rows(
         connection, "survey/target", database, previous
     )[0]
-    if edition is None and preloaded and source.timescaledb and "timescaledb" in extensions:
+    looks = preloaded and role.is_superuser(connection)
+    if edition is None and looks and source.timescaledb and "timescaledb" in extensions:
         (community,) = inventory.query(connection, _COMMUNITY_LIBRARY, source.timescaledb.version)[
             0
         ]

@@ -14,5 +14,5 @@ SELECT pg_catalog.set_config('slipway.left_alone', (
     JOIN pg_catalog.pg_roles r ON r.rolname = known.role
     WHERE known.schemas ? n.nspname::pg_catalog.text
       OR known.role ~ '^supabase_' AND o.rolname ~ '^supabase_'
-        AND n.nspname !~ '^(pg_|public$)')
+        AND n.nspname !~ '^(pg_|public$|information_schema$)')
 ), false)

@@ -97,7 +97,7 @@ class App:
     @cached_property
     def switching(self) -> Switching:
         """Point the stack at another target."""
-        return Switching(self.settings, self.engine, self.runner, self.tools, self.journal)
+        return Switching(self.stack, self.engine, self.tools, self.journal)
 
     @cached_property
     def stack(self) -> Stack:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra import migrations, switch_history
+from infra import settings as configuration
 from infra.engine.client import Engine, Service
-from infra.engine.compose import Compose
+from infra.engine.compose import Compose, selection, selection_for
 from infra.errors import (
     ConfigurationError,
     EngineError,
@@ -25,6 +28,7 @@ from infra.transfer.journal import Journal
 
 # The community ended PostgreSQL 14 on 2026-11-12; the image was frozen before.
 _LAST_UNSUPPORTED_MAJOR = 14
+_LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,33 @@ class Stack:
         self._settings = settings
         self._compose = compose
         self._engine = engine
+        self._runner = runner
         self._journal = journal
         self.services = Services(settings, compose, engine, runner)
+
+    @property
+    def target(self) -> str:
+        """Name the target that the stack is on, or would be."""
+        return self._settings.config.target
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """Return the two variables of `.env` that put the stack on its target."""
+        return selection(self._settings.values)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that go with the target."""
+        return self._settings
+
+    def on(self, chosen: Mapping[str, str]) -> Stack:
+        """Return the same stack as it is with other values of these variables in `.env`."""
+        made = configuration.load(self._settings.root, {**self._settings.values, **chosen})
+        return Stack(made, Compose(made), self._engine, self._runner, self._journal)
+
+    def on_local(self) -> Stack:
+        """Return the stack as it is on its own database."""
+        return self.on(selection_for(self._settings, _LOCAL))
 
     def start(self) -> None:
         """Start the target's services and wait until they are healthy; EngineError otherwise."""
@@ -117,25 +146,40 @@ class Stack:
 
     def psql(self, command: str, *, superuser: bool) -> list[str]:
         """Return the command line of psql on the local database."""
-        self.require_database()
+        if not self._engine.is_running(self._settings.project, "db"):
+            raise _not_running()
         admin = self._settings.superuser if superuser else self._settings.config.admin
         arguments = ["--command", command] if command else []
         return self._compose.psql(admin.user, admin.database, arguments)
 
     def require_database(self) -> None:
-        """Raise RefusedError unless the Compose database is running."""
-        if not self._engine.is_running(self._settings.project, "db"):
-            raise RefusedError("the stack's database is not running", "Start it with `invoke up`.")
+        """Have the Compose database running; RefusedError where the stack is on it and stopped.
+
+        On a hosted target it is started beside, for a transfer back or a restore.
+        """
+        if self._engine.is_running(self._settings.project, "db"):
+            return
+        if self.target == _LOCAL:
+            raise _not_running()
+        local = self.on_local()
+        local.services.start(["db"])
+        # Roles are set first; a schema that Alembic does not know is nothing to stop at.
+        with suppress(MigrationError):
+            local.migrate()
 
     def _schema(self, services: list[Service]) -> str:
         config = self._settings.config
         running = any(found.name == "db" and found.state == "running" for found in services)
-        if config.target == "local" and not running:
+        if config.target == _LOCAL and not running:
             return "unknown: the database is not running"
         try:
             return describe(migrations.state(config.admin))
         except SlipwayError as error:
             return f"unknown: {error.message}"
+
+
+def _not_running() -> RefusedError:
+    return RefusedError("the stack's database is not running", "Start it with `invoke up`.")
 
 
 def migration_sql(kind: str) -> str:

@@ -17,12 +17,10 @@ from backend import config, envfile
 from infra import probing, switch_survey
 from infra import settings as configuration
 from infra.engine.client import Engine
-from infra.engine.compose import Compose, selection, selection_for
+from infra.engine.compose import selection, selection_for
 from infra.engine.tools import ClientTools
 from infra.errors import ConfigurationError, RefusedError, SlipwayError
 from infra.migrations import SchemaState
-from infra.process import Runner
-from infra.settings import Settings
 from infra.stack import Stack
 from infra.switch_history import COMMAND, Freshness, freshness
 from infra.switch_survey import Surveyed
@@ -38,30 +36,12 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Side:
-    """One end of a switch: the settings under which its target is the active one."""
-
-    settings: Settings
-    stack: Stack
-
-    @property
-    def name(self) -> str:
-        """Return the name of the target."""
-        return self.settings.config.target
-
-    @property
-    def selection(self) -> dict[str, str]:
-        """Return the variables that make it the active one."""
-        return selection(self.settings)
-
-
-@dataclass(frozen=True)
 class Session:
     """A switch between its survey and its end: nobody else switches or transfers meanwhile."""
 
     switching: Switching
-    old: Side
-    new: Side
+    old: Stack
+    new: Stack
     left: Surveyed
     found: Surveyed
     freshness: Freshness
@@ -77,24 +57,17 @@ class Session:
 class Switching:
     """What makes another target the stack's."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        engine: Engine,
-        runner: Runner,
-        tools: ClientTools,
-        journal: Journal,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, stack: Stack, engine: Engine, tools: ClientTools, journal: Journal) -> None:
+        self._stack = stack
+        self._settings = stack.settings
         self._engine = engine
-        self._runner = runner
         self._tools = tools
         self._journal = journal
 
     def is_at(self, name: str) -> bool:
         """Tell whether nothing is to be done; UsageError, ConfigurationError for a wrong name."""
         self._check(name)
-        return selection(self._settings) == selection_for(self._settings, name)
+        return self._stack.selection == selection_for(self._settings, name)
 
     @contextmanager
     def switching(self, name: str, say: Say) -> Iterator[Session]:
@@ -103,15 +76,14 @@ class Switching:
         What fails inside is taken back at once.
         """
         self._check(name)
-        old = self._side(selection(self._settings))
-        new = self._side(selection_for(self._settings, name))
+        old, new = self._stack, self._stack.on(selection_for(self._settings, name))
         self._refuse_environment(new)
-        startable = new.stack.services.startable()
+        startable = new.services.startable()
         record = self._journal.begin(
-            COMMAND, database=new.settings.config.admin.database, archive=old.name
+            COMMAND, database=new.settings.config.admin.database, archive=old.target
         )
         with self._settled(record, say):
-            present = old.stack.services.present()
+            present = old.services.present()
             starts = _DATABASE in startable and _DATABASE not in present
             record.reach(
                 "begun",
@@ -124,13 +96,13 @@ class Switching:
             self._refuse_others(record.entry)
             if starts:
                 say("starting the local database")
-                new.stack.services.start([_DATABASE])
+                new.services.start([_DATABASE])
             if name != _LOCAL:
                 probing.probe(new.settings, self._engine, self._tools, name).require()
             found, left = switch_survey.require(new.settings), switch_survey.look(old.settings)
             migrates = switch_survey.migrates(found, left)
             record.reach("surveyed")
-            copied = freshness(self._journal, active=old.name, target=name, written=left.written)
+            copied = freshness(self._journal, active=old.target, target=name, written=left.written)
             yield Session(self, old, new, left, found, copied, migrates, record, say)
 
     def run(self, session: Session) -> SchemaState:
@@ -138,12 +110,13 @@ class Switching:
         new, record, say = session.new, session.record, session.say
         record.reach("confirmed")
         if session.migrates:
-            say(f"migrating {new.name}")
-            new.stack.migrate()
+            say(f"migrating {new.target}")
+            new.migrate()
         record.reach("migrated")
-        if new.name != _LOCAL:
+        if new.target != _LOCAL:
             # Two databases that are both written to would split the history.
-            say("stopping the local database")
+            if _DATABASE in record.entry.facts["present"]:
+                say("stopping the local database")
             self._remove_database()
         record.reach("stopped")
         self._journal.boundary("flipping")
@@ -172,9 +145,7 @@ class Switching:
         if not self._is_selected(facts["after"]):
             record.close("taken back")
             return f"{what} was interrupted, and .env has been changed since: it stays as it is"
-        if facts["target"] != _LOCAL:
-            self._remove_database()
-        self._start(self._side(facts["after"]), record)
+        self._start(self._stack.on(facts["after"]), record)
         record.close("finished")
         return f"{what} had been made and is finished"
 
@@ -202,34 +173,31 @@ class Switching:
             self._remove_database()
         changed = state in _CHANGED
         if changed and facts["present"]:
-            services = self._side(facts["before"]).stack.services
+            services = self._stack.on(facts["before"]).services
             present = [name for name in services.startable() if name in facts["present"]]
             services.start(present)
         record.close("taken back")
         return f"taken back: the stack is on {origin} as before" if changed else None
 
-    def _start(self, side: Side, record: Record) -> None:
+    def _start(self, stack: Stack, record: Record) -> None:
         """Start the target's services and those that were there; what has changed is made anew."""
-        services = side.stack.services
+        if stack.target != _LOCAL:
+            # Somebody may have started it since.
+            self._remove_database()
+        services = stack.services
         wanted = {*services.own, *record.entry.facts["present"]}
         services.start([name for name in services.startable() if name in wanted])
 
     def _remove_database(self) -> None:
         # Under the overlay Compose does not know it.
-        self._side(selection_for(self._settings, _LOCAL)).stack.services.remove_database()
-
-    def _side(self, chosen: Mapping[str, str]) -> Side:
-        made = configuration.load(self._settings.root, {**self._settings.values, **chosen})
-        compose = Compose(made)
-        return Side(made, Stack(made, compose, self._engine, self._runner, self._journal))
+        self._stack.on_local().services.remove_database()
 
     @property
     def _env_file(self) -> Path:
         return self._settings.root / ".env"
 
     def _is_selected(self, chosen: Mapping[str, str]) -> bool:
-        values = envfile.read(self._env_file)
-        return all(values.get(name) == value for name, value in chosen.items())
+        return selection(envfile.read(self._env_file)) == chosen
 
     def _check(self, name: str) -> None:
         if name == _SOURCE:
@@ -246,7 +214,7 @@ class Switching:
                 else f"Run `invoke target-set {name}`, or correct these lines in .env.",
             )
 
-    def _refuse_environment(self, new: Side) -> None:
+    def _refuse_environment(self, new: Stack) -> None:
         """Raise ConfigurationError where the environment would go before `.env`."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / ".env"

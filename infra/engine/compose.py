@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.errors import ConfigurationError
@@ -32,7 +32,7 @@ class Compose:
     @property
     def environment(self) -> dict[str, str]:
         """Return what these command lines read, whatever `.env` says at the moment."""
-        return selection(self.settings)
+        return selection(self.settings.values)
 
     def version(self) -> list[str]:
         """Ask for the plugin's version."""
@@ -80,10 +80,10 @@ class Compose:
         ]  # fmt: skip
 
 
-def selection(settings: Settings) -> dict[str, str]:
+def selection(values: Mapping[str, str]) -> dict[str, str]:
     """Return the two variables that tell Compose and all programs where the database is."""
-    files = settings.values.get("COMPOSE_FILE") or FILE
-    return {"DB_TARGET": settings.config.target, "COMPOSE_FILE": files}
+    defaults = {"DB_TARGET": "local", "COMPOSE_FILE": FILE}
+    return {name: values.get(name) or default for name, default in defaults.items()}
 
 
 def selection_for(settings: Settings, target: str) -> dict[str, str]:
@@ -93,7 +93,7 @@ def selection_for(settings: Settings, target: str) -> dict[str, str]:
     """
     separator = settings.values.get("COMPOSE_PATH_SEPARATOR") or ":"
     root = settings.root.resolve()
-    names = selection(settings)["COMPOSE_FILE"].split(separator)
+    names = selection(settings.values)["COMPOSE_FILE"].split(separator)
     kept = [name for name in names if (root / name).resolve() != root / OVERLAY]
     own = [place for place, name in enumerate(kept, 1) if (root / name).resolve() == root / FILE]
     if not own:

@@ -11,6 +11,8 @@ from typing import Literal, Self
 import psycopg
 from psycopg.pq import ExecStatus
 
+from backend import reachability
+from backend.causes import Cause, word
 from backend.config import Endpoint
 from backend.errors import ConfigurationError
 
@@ -28,9 +30,12 @@ _OTHERS = 3
 _ROUNDS = 6
 # A backend comes back to its pool a moment after its client has left.
 _RECONNECTIONS = 4
-# Where Supabase's pooler gives out whole sessions.
-_SESSION_PORT = 5432
 
+_POOLED = Cause(
+    "pooled",
+    "{HOST} leads to a pooler that gives each {unit} another session: {where}",
+    "Dumps, locks and migrations need whole sessions: {direct}.",
+)
 _BACKEND = b"SELECT pg_catalog.pg_backend_pid()"
 _NOW = b"SELECT pg_catalog.clock_timestamp()"
 _STARTED_BEFORE = (
@@ -45,7 +50,7 @@ def kind(endpoint: Endpoint) -> Pooling:
     `direct` and `session` are whole sessions; behind a proxy that keeps none open, as Neon's, it is
     `direct`. Raises psycopg.OperationalError where there is no way in.
     """
-    with Client(endpoint) as first:
+    with _first(endpoint) as first:
         if first.is_backend():
             return "direct"
         found = _compare(first, endpoint)
@@ -60,21 +65,16 @@ def require_whole_sessions(endpoint: Endpoint) -> None:
     Settings, locks and prepared statements are lost there, or left to whoever comes next. Raises
     psycopg.OperationalError where there is no way in.
     """
-    with Client(endpoint) as first:
+    with _first(endpoint) as first:
         found = "whole" if first.is_backend() else _compare(first, endpoint)
     if found in {"transaction", "statement"}:
         raise refusal(endpoint, found)
 
 
-def refusal(endpoint: Endpoint, found: str) -> ConfigurationError:
+def refusal(endpoint: Endpoint, found: Pooling) -> ConfigurationError:
     """Name the setting that leads to a pooler, and the way around it where that is known."""
-    prefix = f"{endpoint.target.upper()}_DB"
-    return ConfigurationError(
-        f"{prefix}_HOST leads to a pooler that gives each {found} another session:"
-        f" {endpoint.host}:{endpoint.port}",
-        f"{_way_around(endpoint, prefix)} Dumps, locks and migrations need whole sessions; the"
-        f" application may go on with the pooler, as {prefix}_POOL_HOST.",
-    )
+    worded = word(_POOLED, endpoint, "", unit=found)
+    return ConfigurationError(worded.message, worded.hint)
 
 
 class NoBackendError(psycopg.OperationalError):
@@ -84,15 +84,17 @@ class NoBackendError(psycopg.OperationalError):
 class Client:
     """A connection whose statements are given up when no backend is to be had for them.
 
-    `waits` tells that one was.
+    `waits` tells that one was; `parts` are further parameters of libpq.
     """
 
     waits = False
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.connection = psycopg.connect(
-            **endpoint.conninfo(), autocommit=True, prepare_threshold=None
+    def __init__(self, endpoint: Endpoint, **parts: str) -> None:
+        self.connection = reachability.log_in(
+            endpoint, autocommit=True, application_name="slipway", client_encoding="UTF8", **parts
         )
+        # A pooler that gives each transaction another session knows no prepared statements.
+        self.connection.prepare_threshold = None
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +130,7 @@ class Client:
         pgconn = self.connection.pgconn
         deadline = time.monotonic() + patience
         value, self.waits = "", True
+        refused: psycopg.Error | None = None
         with selectors.DefaultSelector() as selector:
             selector.register(pgconn.socket, selectors.EVENT_READ)
             while True:
@@ -137,12 +140,19 @@ class Client:
                     pgconn.consume_input()
                 result = pgconn.get_result()
                 if result is None:
-                    self.waits = False
-                    return value
+                    break
                 if result.status == ExecStatus.FATAL_ERROR:
-                    raise psycopg.errors.error_from_result(result)
+                    refused = psycopg.errors.error_from_result(result)
                 if result.ntuples:
                     value = (result.get_value(0, 0) or b"").decode()
+        self.waits = False
+        if refused is not None:
+            raise refused
+        return value
+
+
+def _first(endpoint: Endpoint) -> Client:
+    return reachability.patiently(lambda: Client(endpoint), endpoint)
 
 
 class _Meeting:
@@ -241,12 +251,3 @@ def _reuses_backends(first: Client, endpoint: Endpoint) -> bool:
                 # A server without a pool would have turned it away.
                 return True
     return False
-
-
-def _way_around(endpoint: Endpoint, prefix: str) -> str:
-    label, dot, domain = endpoint.host.partition(".")
-    if endpoint.target == "neon" and label.endswith("-pooler"):
-        return f"Set {prefix}_HOST={label.removesuffix('-pooler')}{dot}{domain} in .env."
-    if endpoint.target == "supabase" and endpoint.port != _SESSION_PORT:
-        return f"Set {prefix}_PORT={_SESSION_PORT} in .env, with the same host."
-    return f"Set {prefix}_HOST and {prefix}_PORT in .env to those of the direct endpoint."

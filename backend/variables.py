@@ -58,7 +58,8 @@ class Variables:
         value = self.text(name)
         if value in {"", trust.SYSTEM}:
             return value
-        path = self._folder / Path(value).expanduser()
+        # As Compose reads it, which knows no other user's home.
+        path = self._folder / (Path(value).expanduser() if value.startswith("~/") else value)
         fault = trust.fault(path)
         if fault:
             self.problem(f"{name} {fault}: {value!r}")

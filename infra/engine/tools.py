@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from docker.errors import DockerException
@@ -83,25 +83,12 @@ class Server:
 def server(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
     """Choose the network for an endpoint as it is known on the host.
 
-    The Compose database is reached by its service name. A server that listens only on the host's
-    loopback is reached through the host's own network on Linux; Docker Desktop forwards a name.
+    The Compose database is reached by its service name, any other server as the host does: a
+    network of containers has no IPv6, which is all that some hosted databases have.
     """
-    network, host, port = "bridge", endpoint.host, endpoint.port
     if endpoint.target == "local":
-        network, host, port = f"{project}_default", "db", 5432
-    elif endpoint.host in _LOOPBACK and desktop:
-        host = "host.docker.internal"
-    elif endpoint.host in _LOOPBACK:
-        network = "host"
-    return Server(
-        network,
-        host,
-        port,
-        endpoint.user,
-        endpoint.sslmode,
-        endpoint.password,
-        endpoint.certificates(),
-    )
+        return _server(endpoint, f"{project}_default", "db", 5432)
+    return on_host(endpoint, project, desktop=desktop)
 
 
 def socket_volume(project: str) -> str:
@@ -116,20 +103,23 @@ def on_host(endpoint: Endpoint, project: str, *, desktop: bool) -> Server:
     twice more, which takes a third of the time. Docker Desktop's containers have no part in the
     host's network, only a name for it.
     """
-    host, port, volume = endpoint.host, endpoint.port, None
+    network = "bridge" if desktop else "host"
     if endpoint.target == "local":
-        host, port, volume = SOCKETS, 5432, socket_volume(project)
-    elif desktop and host in _LOOPBACK:
-        host = "host.docker.internal"
+        return replace(_server(endpoint, network, SOCKETS, 5432), volume=socket_volume(project))
+    forwarded = desktop and endpoint.host in _LOOPBACK
+    host = "host.docker.internal" if forwarded else endpoint.host
+    return _server(endpoint, network, host, endpoint.port)
+
+
+def _server(endpoint: Endpoint, network: str, host: str, port: int) -> Server:
     return Server(
-        "bridge" if desktop else "host",
+        network,
         host,
         port,
         endpoint.user,
         endpoint.sslmode,
         endpoint.password,
         endpoint.certificates(),
-        volume,
     )
 
 

@@ -171,12 +171,14 @@ def test_the_machines_own_store_does_not_know_a_private_authority(
 def test_a_client_tool_notices_a_cut_as_soon_as_the_pump_does(
     grid: Grid, client_tools: ClientTools, tmp_path: Path
 ) -> None:
+    hosted = endpoint(grid)
     done = client_tools.run(
-        ["psql", "--no-password", "--dbname", poolers.DATABASE, "-c", "\\! cat /proc/net/tcp"],
+        ["psql", "--no-password", "--dbname", hosted.database, "-c", "\\! cat /proc/net/tcp"],
         mount=tmp_path,
-        server=tools.server(endpoint(grid), "slipway", desktop=False),
+        server=tools.server(hosted, "slipway", desktop=False),
     )
 
-    # Timer 2 is the one that asks whether the other side is still there, in hundredths of a second.
-    timers = re.findall(r" 02:([0-9A-F]{8}) ", done.stdout)
+    # The connections to that port; timer 2 is the one that asks whether the other side is still
+    # there, in hundredths of a second.
+    timers = re.findall(rf":{hosted.port:04X} 01 \S+ 02:([0-9A-F]+) ", done.stdout)
     assert [0 < int(ticks, 16) <= 30 * 100 for ticks in timers] == [True], done

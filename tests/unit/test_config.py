@@ -276,8 +276,13 @@ def test_without_tls_no_file_is_looked_at(empty: Path) -> None:
     assert config.load(NEON | chosen, empty).admin.sslrootcert is None
 
 
-def test_a_certificate_is_found_from_where_the_settings_are(empty: Path, certificate: Path) -> None:
-    for written in (certificate.name, f"./{certificate.name}", str(certificate)):
+def test_a_certificate_is_found_where_compose_looks_for_it(
+    empty: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(certificate.parent))
+    name = certificate.name
+
+    for written in (name, f"./{name}", f"~/{name}", str(certificate)):
         found = config.load(NEON | {"NEON_DB_SSLROOTCERT": written}, empty)
 
         assert found.app.certificates() == certificate

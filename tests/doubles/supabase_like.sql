@@ -2,9 +2,9 @@
 -- `postgres`, where the role `postgres` exists already.
 
 -- Roles of the interface that turns tables into an API, and of the services that keep their own.
-CREATE ROLE anon NOLOGIN NOINHERIT;
-CREATE ROLE authenticated NOLOGIN NOINHERIT;
-CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS;
+CREATE ROLE anon NOLOGIN;
+CREATE ROLE authenticated NOLOGIN;
+CREATE ROLE service_role NOLOGIN BYPASSRLS;
 CREATE ROLE authenticator LOGIN NOINHERIT;
 CREATE ROLE dashboard_user NOLOGIN CREATEDB CREATEROLE REPLICATION;
 CREATE ROLE pgbouncer LOGIN;
@@ -13,11 +13,13 @@ CREATE ROLE supabase_storage_admin LOGIN NOINHERIT CREATEROLE;
 CREATE ROLE supabase_functions_admin LOGIN NOINHERIT CREATEROLE;
 CREATE ROLE supabase_realtime_admin NOLOGIN NOINHERIT;
 CREATE ROLE supabase_replication_admin LOGIN REPLICATION;
+CREATE ROLE supabase_etl_admin LOGIN REPLICATION;
 CREATE ROLE supabase_read_only_user LOGIN BYPASSRLS;
 GRANT anon, authenticated, service_role TO authenticator;
-GRANT anon, authenticated, service_role TO postgres WITH ADMIN OPTION;
+GRANT anon, authenticated, service_role, authenticator TO postgres WITH ADMIN OPTION;
+GRANT authenticator TO supabase_storage_admin;
 GRANT supabase_realtime_admin TO postgres;
-GRANT pg_read_all_data TO supabase_read_only_user;
+GRANT pg_read_all_data TO supabase_read_only_user, supabase_etl_admin;
 GRANT pg_monitor, pg_read_all_data, pg_signal_backend TO postgres WITH ADMIN OPTION;
 GRANT pg_create_subscription TO postgres;
 
@@ -30,7 +32,11 @@ ALTER ROLE anon SET statement_timeout = '3s';
 ALTER ROLE authenticated SET statement_timeout = '8s';
 ALTER ROLE authenticator SET statement_timeout = '8s';
 ALTER ROLE authenticator SET lock_timeout = '8s';
-ALTER ROLE postgres SET search_path = "$user", public, extensions;
+ALTER ROLE supabase_auth_admin SET search_path = auth;
+ALTER ROLE supabase_auth_admin SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE supabase_storage_admin SET search_path = storage;
+-- With the backslash, so the first name means no schema at all: it is like that there.
+ALTER ROLE postgres SET search_path = "\$user", public, extensions;
 ALTER ROLE supabase_admin SET search_path = "$user", public, auth, extensions;
 
 ALTER DATABASE postgres OWNER TO postgres;
@@ -48,6 +54,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE postgres, supabase_admin IN SCHEMA public
 CREATE SCHEMA extensions AUTHORIZATION postgres;
 GRANT USAGE ON SCHEMA extensions TO anon, authenticated, service_role;
 GRANT ALL ON SCHEMA extensions TO dashboard_user;
+ALTER DEFAULT PRIVILEGES IN SCHEMA extensions GRANT ALL ON TABLES TO postgres WITH GRANT OPTION;
 CREATE EXTENSION pgcrypto WITH SCHEMA extensions;
 CREATE EXTENSION "uuid-ossp" WITH SCHEMA extensions;
 CREATE EXTENSION pg_stat_statements WITH SCHEMA extensions;
@@ -55,6 +62,8 @@ CREATE EXTENSION pg_stat_statements WITH SCHEMA extensions;
 CREATE SCHEMA auth;
 GRANT USAGE ON SCHEMA auth TO anon, authenticated, service_role;
 GRANT ALL ON SCHEMA auth TO supabase_auth_admin, postgres, dashboard_user;
+ALTER DEFAULT PRIVILEGES FOR ROLE supabase_auth_admin IN SCHEMA auth
+    GRANT ALL ON TABLES TO postgres, dashboard_user;
 CREATE TYPE auth.aal_level AS ENUM ('aal1', 'aal2', 'aal3');
 CREATE TABLE auth.users (
     id uuid PRIMARY KEY,
@@ -115,6 +124,7 @@ CREATE SCHEMA realtime;
 GRANT USAGE ON SCHEMA realtime TO anon, authenticated, service_role;
 GRANT ALL ON SCHEMA realtime TO supabase_realtime_admin;
 GRANT USAGE ON SCHEMA realtime TO postgres WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES IN SCHEMA realtime GRANT ALL ON TABLES TO postgres, dashboard_user;
 CREATE TABLE realtime.schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp(0));
 CREATE TABLE realtime.messages (
     topic text NOT NULL,
@@ -138,6 +148,8 @@ CREATE SCHEMA graphql_public;
 CREATE FUNCTION graphql_public.graphql(query text DEFAULT NULL, variables jsonb DEFAULT NULL)
     RETURNS jsonb LANGUAGE sql
     AS $$ SELECT '{"errors": [{"message": "pg_graphql extension is not enabled."}]}'::jsonb $$;
+ALTER DEFAULT PRIVILEGES IN SCHEMA graphql
+    GRANT ALL ON TABLES TO postgres, anon, authenticated, service_role;
 GRANT USAGE ON SCHEMA graphql, graphql_public TO postgres, anon, authenticated, service_role;
 
 CREATE SCHEMA pgbouncer AUTHORIZATION pgbouncer;

@@ -239,6 +239,7 @@ def running(
             "POSTGRES_DB": "postgres",
             "POSTGRES_PASSWORD": password,
         },
+        name=f"slipway-test-{secrets.token_hex(6)}",
         labels={LABEL: "1"},
         network_mode="host",
     )

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import psycopg
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from backend import reachability
 from backend.causes import Cause, word
@@ -127,28 +128,33 @@ class Client:
 
     def answer(self, patience: float = _PATIENCE) -> str:
         """Wait for what was begun; after a NoBackendError it is still under way."""
-        pgconn = self.connection.pgconn
         deadline = time.monotonic() + patience
         value, self.waits = "", True
         refused: psycopg.Error | None = None
-        with selectors.DefaultSelector() as selector:
-            selector.register(pgconn.socket, selectors.EVENT_READ)
-            while True:
-                while pgconn.is_busy():
-                    if not selector.select(max(0.0, deadline - time.monotonic())):
-                        raise NoBackendError(f"no session was to be had within {patience:g} s")
-                    pgconn.consume_input()
-                result = pgconn.get_result()
-                if result is None:
-                    break
+        try:
+            while (result := self._next_result(deadline)) is not None:
                 if result.status == ExecStatus.FATAL_ERROR:
                     refused = psycopg.errors.error_from_result(result)
                 if result.ntuples:
                     value = (result.get_value(0, 0) or b"").decode()
+        except psycopg.OperationalError:
+            # Whoever is thrown out was told why before.
+            if refused is None:
+                raise
         self.waits = False
         if refused is not None:
             raise refused
         return value
+
+    def _next_result(self, deadline: float) -> PGresult | None:
+        pgconn = self.connection.pgconn
+        with selectors.DefaultSelector() as selector:
+            selector.register(pgconn.socket, selectors.EVENT_READ)
+            while pgconn.is_busy():
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise NoBackendError("no session was to be had in time")
+                pgconn.consume_input()
+        return pgconn.get_result()
 
 
 def _first(endpoint: Endpoint) -> Client:

@@ -23,6 +23,7 @@ class Gate:
     def __init__(self, upstream: Callable[[], int]) -> None:
         self._upstream = upstream
         self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("0.0.0.0", 0), backlog=128)  # noqa: S104 - as asked
         self.port = int(self._listener.getsockname()[1])
 
@@ -33,8 +34,11 @@ class Gate:
     def __exit__(self, *exception: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for connection in self._sockets:
+        for connection in list(self._sockets):
             _close(connection)
+        # One may still be waiting for its port, which nobody must take away before.
+        for thread in self._threads:
+            thread.join()
 
     def _accept(self) -> None:
         while True:
@@ -43,20 +47,25 @@ class Gate:
             except OSError:
                 return  # The gate is closed.
             self._sockets.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(client,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, client: socket.socket) -> None:
         port = self._upstream()
         try:
             server = socket.create_connection(("127.0.0.1", port))
         except OSError:
-            _close(client)
+            _close(client)  # The server is down, and so is its port.
             return
         self._sockets.append(server)
-        for end in (client, server):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+        with suppress(OSError):  # The client may be gone by now.
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answers = threading.Thread(target=_copy, args=(server, client), daemon=True)
+        answers.start()
         _copy(client, server)
+        answers.join()
 
 
 def _copy(reader: socket.socket, writer: socket.socket) -> None:

@@ -81,13 +81,16 @@ def diagnose(endpoint: Endpoint, error: psycopg.Error, database: str | None = No
         # The server has checked the password first, so asking with it again is no guess.
         right = _used_password(error) or not is_hosted(endpoint)
         return _no_database(endpoint, text, wanted, _databases(endpoint, wanted) if right else None)
-    if found is not None:
-        looked = found.cause in {login_causes.UNTRUSTED, login_causes.WRONG_NAME}
-        seen = _certificate(endpoint, text) if looked else None
+    if found is not None and found.cause in {login_causes.UNTRUSTED, login_causes.WRONG_NAME}:
+        seen = _certificate(endpoint, text)
         return seen or word(found.cause, endpoint, found.line, **found.quoted)
-    unreachable = _unreachable(endpoint)
+    # libpq may take a network that leads nowhere for a server that has gone.
+    gone = found is not None and found.cause in {login_causes.ENDED, login_causes.LOST}
+    unreachable = _unreachable(endpoint) if found is None or gone else None
     if unreachable is not None:
         return word(unreachable, endpoint, text)
+    if found is not None:
+        return word(found.cause, endpoint, found.line, **found.quoted)
     # The server checks the password before it looks for the database, so a login elsewhere on it
     # tells the two apart.
     others = None if is_hosted(endpoint) else _databases(endpoint, wanted)

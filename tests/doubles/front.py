@@ -33,6 +33,7 @@ from weakref import WeakKeyDictionary
 _CANCEL, _SSL, _GSS = 80877102, 80877103, 80877104
 _BLOCK = 65536
 _TICK = 0.02
+_POLITE = 0.1
 _ASK_FOR_PASSWORD = b"R" + struct.pack("!II", 8, 3)
 _WRONG_PASSWORD = ("28P01", "28000")
 
@@ -181,10 +182,9 @@ class Front:
 
     async def _stop(self) -> None:
         await self._close()
-        for task, writer in list(self._open.items()):
+        for writer in self._open.values():
             writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*self._open)
 
     async def _sleep(self) -> None:
         self._fall_asleep()
@@ -208,13 +208,18 @@ class Front:
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = writer
-        # The client may go whenever it likes, and so may the server.
         try:
+            # The client may go whenever it likes, and so may the server.
             with suppress(OSError, EOFError, ssl.SSLError):
                 await self._answer(reader, writer)
         finally:
-            del self._open[task]
             writer.close()
+            closed = asyncio.ensure_future(writer.wait_closed())
+            # The end of TLS waits for the other side, which may have gone or have stopped reading.
+            await asyncio.wait([closed], timeout=_POLITE)
+            writer.transport.abort()
+            await asyncio.gather(closed, return_exceptions=True)
+            del self._open[task]
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

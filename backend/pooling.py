@@ -132,7 +132,7 @@ class Client:
         value, self.waits = "", True
         refused: psycopg.Error | None = None
         try:
-            while (result := self._next_result(deadline)) is not None:
+            while (result := self.next_result(deadline)) is not None:
                 if result.status == ExecStatus.FATAL_ERROR:
                     refused = psycopg.errors.error_from_result(result)
                 if result.ntuples:
@@ -146,7 +146,11 @@ class Client:
             raise refused
         return value
 
-    def _next_result(self, deadline: float) -> PGresult | None:
+    def next_result(self, deadline: float) -> PGresult | None:
+        """Return libpq's next result of what was begun, None after the last one of a statement.
+
+        NoBackendError when it is not there at that time of the monotonic clock.
+        """
         pgconn = self.connection.pgconn
         with selectors.DefaultSelector() as selector:
             selector.register(pgconn.socket, selectors.EVENT_READ)

@@ -15,10 +15,12 @@ It models:
   slow, because it wakes the server.
 - Idle transactions end after 5 minutes; 104 connections, 7 of them reserved.
 
-It does not model: routing by SNI, and with it "Endpoint ID is not specified" and host names with
-`-pooler` (the pooled port is another port of the same host; front.py speaks of the former); a
-public authority; channel binding at the pooled port; TimescaleDB at Neon's version; event triggers
-by the owner; passwords that are too weak; the extension `neon`; branches, plans, limits of storage.
+It does not model: routing by SNI, and with it "Endpoint ID is not specified" (see front.py) and
+host names with `-pooler`: the pooled port is another port of the same host; a public authority;
+Neon's proxy, who says "password authentication failed" where PgBouncer says "SASL authentication
+failed", and binds channels; TimescaleDB at Neon's version; event triggers by the owner; passwords
+that are too weak; the extension `neon`; falling asleep by itself; branches, plans, limits of
+storage.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 The container runs on the host's own network, so the address of Docker's default bridge is the same
 server for the host, for client tools in a container and for every other network of containers.
+That takes a Docker engine on this very machine, not one in a virtual machine.
 """
 
 from __future__ import annotations

@@ -13,10 +13,12 @@ It models:
   database than `postgres`.
 - Statements end after 2 minutes, those of `anon` after 3 seconds; 60 connections.
 
-It does not model: Supavisor itself, its errors and its pipelining (the poolers are PgBouncer);
-other roles than `postgres` through the poolers; addresses that are IPv6 only; the dedicated pooler;
-what the server's extensions permit beyond the above, such as event triggers by `postgres`; pg_cron,
-pg_net, pg_graphql and the vault's encryption; a read-only disk; pausing.
+It does not model: Supavisor itself, its errors, bans (front.py has both) and pipelining, since the
+poolers are PgBouncer, who calls a wrong password "SASL authentication failed" and passes the name
+of the application on; other roles than `postgres` through the poolers; addresses that are IPv6
+only; the dedicated pooler; what the server's extensions permit beyond the above, such as event
+triggers by `postgres`; pg_cron, pg_net, pg_graphql and the vault's encryption; projects in which
+tables are given to the API only when asked; a read-only disk; pausing.
 """
 
 from __future__ import annotations

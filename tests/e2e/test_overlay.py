@@ -125,20 +125,20 @@ def forget(double: NeonLike | SupabaseLike) -> None:
         connection.execute(f"CREATE SCHEMA public AUTHORIZATION {double.owner}".encode())
 
 
-def bring_up(server: Checkout) -> dict[str, Service]:
-    done = server.compose(*OVERLAY, "up", "--detach")
+def bring_up(server: Checkout, *files: str) -> None:
+    done = server.compose(*files, "up", "--detach")
     assert done.returncode == 0, done.stderr
     found = settled(server)
     assert set(found) == {"migrator", "redis"}
     logs = server.compose(*OVERLAY, "logs", "--no-log-prefix", "migrator").stdout
     assert found["migrator"].exit_code == 0, logs
     assert logs.endswith(f"schema: {HEAD} (head)\n")
-    return found
 
 
 def test_neon_through_its_direct_host(neon: NeonLike, make_server: MakeServer) -> None:
     forget(neon)
-    server = make_server(DB_TARGET="neon", **neon.settings)
+    files = ":".join(FILES)
+    server = make_server(DB_TARGET="neon", COMPOSE_FILE=files, **neon.settings)
 
     bring_up(server)
 
@@ -157,7 +157,7 @@ def test_supabase_through_what_gives_whole_sessions(
     if entrance == "direct":
         server.set(SUPABASE_DB_PORT=str(supabase.direct_port), SUPABASE_DB_USER=supabase.owner)
 
-    bring_up(server)
+    bring_up(server, *OVERLAY)
 
     assert revision(supabase) == HEAD
 

@@ -161,14 +161,18 @@ def _of_url(rest: str, *, jdbc: bool) -> Parameters:
 
 def _query(place: re.Match[str], *, jdbc: bool) -> list[tuple[str, str]]:
     pairs = []
-    written = list(filter(None, (place["query"] or "").split("&")))
+    written = place["query"].split("&") if place["query"] else []
+    named = any(pair.lower().startswith("password=") for pair in written)
     for pair in written:
         name, _, value = pair.partition("=")
-        if name.lower() != "password":
+        if not pair and not named:
+            continue
+        if name.lower() not in {"", "password"}:
             pairs.append((name, _decoded(value)))
             continue
-        # JDBC's + is a space, and what ends the line may end the password.
-        if (jdbc and "+" in value) or (pair == written[-1] and place["tail"].strip()):
+        # An & or what ends the line may belong to the password, and JDBC's + is a space.
+        ends_line = pair == written[-1] and place["tail"].strip()
+        if not pair or ends_line or (jdbc and "+" in value):
             raise UsageError("the password can be read in two ways", _ENCODE)
         pairs.append((name, decoded_password(value)))
     return pairs

@@ -9,6 +9,7 @@ from infra import archives as archive_store
 from infra import checks, migrations, render, stack, verification
 from infra.app import App
 from infra.boundary import task
+from infra.commands.probe import probe
 from infra.commands.switch import switch
 from infra.commands.target_set import target_set
 from infra.engine import images
@@ -284,6 +285,7 @@ namespace = Collection(
     stamp,
     schema_check,
     targets,
+    probe,
     target_set,
     build_images,
     export_local,

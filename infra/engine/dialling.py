@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from docker.errors import DockerException, ImageNotFound
-
+from backend.config import Secret
 from infra.engine.client import Engine
-from infra.errors import EngineError
+from infra.engine.tools import ClientTools, Server
 
 # Every client-tool image has bash, whose redirections connect. For each address a line: how it
 # went, the address, what the system said.
@@ -20,8 +21,6 @@ for address in "$@"; do
 done
 """
 _TIMED_OUT = ("124", "143")
-# Longer than all addresses of a host take, five seconds each.
-_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -35,35 +34,25 @@ class Dialled:
 def network(engine: Engine, project: str) -> str:
     """Return the stack's network, or Docker's own where the stack has none yet."""
     name = f"{project}_default"
-    found = engine.client.networks.list(names=[f"^{name}$"])
-    return name if found else "bridge"
+    # The engine looks for names that hold this one.
+    found = engine.client.networks.list(names=[name])
+    return name if name in {known.name for known in found} else "bridge"
 
 
 def dial(
-    engine: Engine, image: str, network: str, addresses: Sequence[str], port: int
+    tools: ClientTools, network: str, addresses: Sequence[str], port: int
 ) -> list[Dialled] | None:
-    """Try a connection to each address; None where the image is not on this machine."""
-    try:
-        container = engine.client.containers.create(
-            image,
-            ["-c", _SCRIPT, "bash", str(port), *addresses],
-            entrypoint=["bash"],
-            network=network,
-            labels={"io.slipway.project": "slipway"},
+    """Try a connection to each address; None where no container can be run there."""
+    nobody = Server(network, "", port, "", "disable", Secret(""))
+    with tempfile.TemporaryDirectory() as folder:
+        done = tools.run(
+            ["bash", "-c", _SCRIPT, "bash", str(port), *addresses],
+            mount=Path(folder),
+            server=nobody,
         )
-    except ImageNotFound:
+    if not done.ok:
         return None
-    except DockerException as error:
-        raise EngineError(
-            f"no container can be made in network {network!r}: {error}", "Run `invoke up`."
-        ) from error
-    try:
-        container.start()
-        container.wait(timeout=_SECONDS)
-        lines = bytes(container.logs(stdout=True, stderr=False)).decode(errors="replace")
-    finally:
-        container.remove(force=True)
-    return [_dialled(*line.split("\t")) for line in lines.splitlines()]
+    return [_dialled(*line.split("\t")) for line in done.stdout.splitlines()]
 
 
 def _dialled(code: str, address: str, said: str) -> Dialled:

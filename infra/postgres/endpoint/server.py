@@ -15,8 +15,8 @@ class Server:
     """The server as a session of this role finds it.
 
     Timeouts are in the server's own words, `0` for none; `transaction_timeout` is None before
-    version 17. `role_limit` is how many sessions the role may have, if it has a limit of its own.
-    `size` is the database's, in bytes. `timescaledb_edition` is None where no TimescaleDB is loaded.
+    version 17. `role_limit` is how many sessions the role may have, if it has a limit of its own;
+    `size` the database's, in bytes; `timescaledb_edition` None where no TimescaleDB is loaded.
     """
 
     version: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.config import Endpoint
 
@@ -18,7 +18,7 @@ class Cause:
 
     SQLSTATE `state` decides where the error has one, then `sign`, which also finds the words that
     the texts may quote; a cause without a sign is found out by behaviour. `passing`: another try
-    may succeed. `hosted` narrows a sign to hosted targets, where it means something else.
+    may succeed. `hosted` narrows a sign to hosted targets; elsewhere it means something else.
 
     Texts may quote the endpoint, the variables of `.env` it comes from, and what the server `said`.
     """
@@ -31,6 +31,7 @@ class Cause:
     passing: bool = False
     hosted: bool = False
     local_hint: str = ""
+    hosted_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ def is_hosted(endpoint: Endpoint) -> bool:
 
 
 def recognise(
-    causes: tuple[Cause, ...], text: str, state: str | None, endpoint: Endpoint
+    causes: tuple[Cause, ...], text: str, state: str | None = None, *, hosted: bool
 ) -> Recognised | None:
     """Find what a server's error, or the output of a client tool with one in it, stands for."""
     for cause in causes:
-        if cause.sign is None or (cause.hosted and not is_hosted(endpoint)):
+        if cause.sign is None or (cause.hosted and not hosted):
             continue
         if None not in {state, cause.state} and state != cause.state:
             continue
@@ -75,7 +76,7 @@ def recognise(
 
 def word(cause: Cause, endpoint: Endpoint, text: str, **quoted: str) -> Explanation:
     """Put a cause into words for one endpoint."""
-    local = endpoint.target == "local"
+    special = {"local": cause.local_hint, "source": ""}.get(endpoint.target, cause.hosted_hint)
     values = {
         "target": endpoint.target,
         "host": endpoint.host,
@@ -90,10 +91,8 @@ def word(cause: Cause, endpoint: Endpoint, text: str, **quoted: str) -> Explanat
         },
         **quoted,
     }
-    hint = cause.local_hint if local and cause.local_hint else cause.hint
-    return Explanation(
-        cause.name, cause.message.format_map(values), hint.format_map(values), cause.passing
-    )
+    message, hint = (text.format_map(values) for text in (cause.message, special or cause.hint))
+    return Explanation(cause.name, message, hint, cause.passing)
 
 
 def variable(endpoint: Endpoint, part: str) -> str:
@@ -116,7 +115,8 @@ def said(text: str, endpoint: Endpoint | None = None) -> str:
 
 def _direct(endpoint: Endpoint) -> str:
     """Say how the same database is reached without a pooler that shares sessions."""
-    host, port = variable(endpoint, "HOST"), variable(endpoint, "PORT")
+    admin = replace(endpoint, role="admin")
+    host, port = variable(admin, "HOST"), variable(admin, "PORT")
     label, _, domain = endpoint.host.partition(".")
     if endpoint.target == "neon" and label.endswith("-pooler"):
         return f"set {host}={label.removesuffix('-pooler')}.{domain} in .env"

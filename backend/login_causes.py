@@ -10,6 +10,9 @@ import re
 
 from backend.causes import Cause
 
+_NOT_ADMITTED = "{target} database at {where} lets nobody in this way: {said}"
+_HOST_RULES = "Check {SSLMODE} in .env, and the server's pg_hba.conf."
+
 WRONG_NAME = Cause(
     "wrong name",
     "certificate of the {target} server at {where} is made out for {name!r}",
@@ -50,6 +53,8 @@ REFUSED = Cause(
         r'|role "[^"]*" does not exist'
     ),
     local_hint="Run `invoke up`, which sets the roles' passwords to those in .env.",
+    hosted_hint="Check {USER} and {PASSWORD} in .env before the next attempt: a few wrong passwords"
+    " in a row lead to a ban.",
 )
 NO_CONNECTION_LEFT = Cause(
     "no connection left",
@@ -63,10 +68,28 @@ NO_CONNECTION_LEFT = Cause(
     state="53300",
     passing=True,
 )
+NO_IPV6 = Cause(
+    "no IPv6",
+    "{target} server at {where} has IPv6 addresses only, and no IPv6 leads there from here",
+    "Use Supabase's session pooler (its host with port 5432, user postgres.<project>) as {HOST},"
+    " {PORT} and {USER}, or buy the project's IPv4 add-on.",
+    # Only where no IPv4 address was tried.
+    re.compile(
+        r"(?s)\A(?!.*[(\"]\d+\.\d+\.\d+\.\d+[)\"]).*[(\"][0-9a-f:]+[)\"], port \d+ failed: "
+        r"(?:Network is unreachable|No route to host|Cannot assign requested address)"
+    ),
+)
+TIMED_OUT = Cause(
+    "timed out",
+    "{target} database at {where} takes connections but did not answer a login in time",
+    "Try again: it may be overloaded, or wake up more slowly than usual.",
+    re.compile(r"timeout expired"),
+    passing=True,
+)
 ENDED = Cause(
     "ended by the server",
     "{target} server at {where} ended the connection: {said}",
-    "It sleeps when idle, or was restarted: repeat the command, which goes on where it was.",
+    "It sleeps when idle, or was restarted: repeat the command.",
     re.compile(r"terminating connection due to|SSL connection has been closed unexpectedly"),
     passing=True,
 )
@@ -143,6 +166,12 @@ LOGIN_CAUSES = (
         hosted=True,
     ),
     Cause(
+        "no rule for this host",
+        _NOT_ADMITTED,
+        _HOST_RULES,
+        re.compile(r"no pg_hba\.conf entry|pg_hba\.conf rejects"),
+    ),
+    Cause(
         "no tls",
         "{target} server at {where} speaks no TLS, which {SSLMODE} asks for",
         "Check that {HOST} and {PORT} in .env are those of the server that you mean.",
@@ -202,15 +231,20 @@ LOGIN_CAUSES = (
     ),
     NO_DATABASE,
     REFUSED,
+    NO_IPV6,
+    TIMED_OUT,
     ENDED,
     LOST,
 )
+# Where libpq may say so of a server that it has not reached at all.
+DOUBTFUL = (NO_IPV6, TIMED_OUT, ENDED, LOST)
 
 # What no text is needed for.
 UNKNOWN_HOST = Cause(
     "unknown host",
     "{target} host {host!r} is not a known name",
     "Check {HOST} in .env.",
+    hosted_hint="Check {HOST} in .env, and in the dashboard that the project is not paused.",
 )
 NO_ANSWER = Cause(
     "no answer",
@@ -218,24 +252,13 @@ NO_ANSWER = Cause(
     "Start that server, or check {HOST} and {PORT} in .env.",
     passing=True,
     local_hint="Start the stack with `invoke up`.",
-)
-NO_ANSWER_HOSTED = Cause(
-    "no answer",
-    "{target} database: nothing answers at {where}",
-    "Check {HOST} and {PORT} in .env, and in the dashboard that the project runs; where logins with"
-    " a wrong password came before, this address may be banned: then try nothing for a while.",
-    passing=True,
-)
-NO_IPV6 = Cause(
-    "no IPv6",
-    "{target} host {host!r} has IPv6 addresses only, and no IPv6 leads there from here",
-    "Use Supabase's session pooler (its host with port 5432, user postgres.<project>) as {HOST},"
-    " {PORT} and {USER}, or buy the project's IPv4 add-on.",
+    hosted_hint="Check {HOST} and {PORT} in .env, and in the dashboard that the project runs; after"
+    " wrong passwords this address may be banned: then try nothing for a while.",
 )
 NOT_ADMITTED = Cause(
     "not admitted",
-    "{target} database at {where} lets nobody in this way: {said}",
-    "Check {SSLMODE} in .env, and the server's pg_hba.conf.",
+    _NOT_ADMITTED,
+    _HOST_RULES,
     # A server that is starting asks nobody for a password, whatever language it says so in.
     passing=True,
 )

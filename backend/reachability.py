@@ -36,13 +36,24 @@ def explain(endpoint: Endpoint, text: str, sqlstate: str | None = None) -> Expla
     """
     failed = sqlstate is None and _FAILED_CONNECTION.search(text)
     causes = login_causes.LOGIN_CAUSES if failed else statement_causes.STATEMENT_CAUSES
-    found = recognise(causes, text, sqlstate, endpoint)
+    found = recognise(causes, text, sqlstate, hosted=is_hosted(endpoint))
     if found is None:
         return None
     return word(found.cause, endpoint, found.line, **{"databases": "not known", **found.quoted})
 
 
-def log_in(endpoint: Endpoint, **parts: str | int | bool) -> psycopg.Connection[tuple[Any, ...]]:
+def another_try(text: str) -> bool | None:
+    """Tell whether another try may succeed after what psql or pg_dump has printed of its end.
+
+    None where that is not known.
+    """
+    failed = _FAILED_CONNECTION.search(text)
+    causes = login_causes.LOGIN_CAUSES if failed else statement_causes.STATEMENT_CAUSES
+    found = recognise(causes, text, hosted=True)
+    return None if found is None else found.cause.passing
+
+
+def log_in(endpoint: Endpoint, **parts: str | int | None) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect with the endpoint's parameters and `parts`; raises psycopg's errors.
 
     The password is sent to one of the host's addresses only: psycopg would try them all, and
@@ -61,7 +72,7 @@ def patiently(connect: Callable[[], T], endpoint: Endpoint) -> T:
         try:
             return connect()
         except psycopg.OperationalError as error:
-            found = recognise(login_causes.LOGIN_CAUSES, str(error), None, endpoint)
+            found = recognise(login_causes.LOGIN_CAUSES, str(error), hosted=is_hosted(endpoint))
             if found is None or found.cause is not login_causes.ASLEEP:
                 raise
             time.sleep(pause)
@@ -76,7 +87,7 @@ def diagnose(endpoint: Endpoint, error: psycopg.Error, database: str | None = No
     """
     text = str(error)
     wanted = database or endpoint.database
-    found = recognise(login_causes.LOGIN_CAUSES, text, None, endpoint)
+    found = recognise(login_causes.LOGIN_CAUSES, text, hosted=is_hosted(endpoint))
     if found is not None and found.cause is login_causes.NO_DATABASE:
         # The server has checked the password first, so asking with it again is no guess.
         right = _used_password(error) or not is_hosted(endpoint)
@@ -84,9 +95,8 @@ def diagnose(endpoint: Endpoint, error: psycopg.Error, database: str | None = No
     if found is not None and found.cause in {login_causes.UNTRUSTED, login_causes.WRONG_NAME}:
         seen = _certificate(endpoint, text)
         return seen or word(found.cause, endpoint, found.line, **found.quoted)
-    # libpq may take a network that leads nowhere for a server that has gone.
-    gone = found is not None and found.cause in {login_causes.ENDED, login_causes.LOST}
-    unreachable = _unreachable(endpoint) if found is None or gone else None
+    doubtful = found is None or found.cause in login_causes.DOUBTFUL
+    unreachable = _unreachable(endpoint) if doubtful else None
     if unreachable is not None:
         return word(unreachable, endpoint, text)
     if found is not None:
@@ -150,8 +160,7 @@ def _unreachable(endpoint: Endpoint) -> Cause | None:
         refused = isinstance(error, ConnectionRefusedError)
         if endpoint.target == "supabase" and not refused and _has_only_ipv6(endpoint):
             return login_causes.NO_IPV6
-        hosted = is_hosted(endpoint)
-        return login_causes.NO_ANSWER_HOSTED if hosted else login_causes.NO_ANSWER
+        return login_causes.NO_ANSWER
     return None
 
 

@@ -422,7 +422,7 @@ def test_a_host_with_ipv6_only_is_named() -> None:
 
     error = refusal(way)
 
-    assert error.message.startswith("supabase host 'fe80::1' has IPv6 addresses only")
+    assert error.message.startswith("supabase server at fe80::1:5432 has IPv6 addresses only")
     assert "Use Supabase's session pooler" in error.hint
     assert "IPv4 add-on" in error.hint
 

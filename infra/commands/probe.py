@@ -30,31 +30,36 @@ def probe(app: App, target: str, json: bool = False) -> None:
 
 
 def show(console: Console, found: Probed) -> None:
-    """Show each endpoint as a table, then notes and problems."""
+    """Show each endpoint as a table with its notes, then all problems but the first.
+
+    What is the same at the second endpoint is shown once.
+    """
+    shown: list[object] = []
     for examined in found.endpoints:
-        role = examined.endpoint.role
-        console.table([role, str(examined.endpoint)], _rows(found, examined))
-        for note in found.notes(examined):
+        rows = [row for row in _rows(found, examined) if row not in shown]
+        console.table([examined.endpoint.role, str(examined.endpoint)], rows)
+        notes = [note for note in found.notes(examined) if note not in shown]
+        for note in notes:
             console.line(f"note: {printable(note)}")
         console.line("")
+        shown += [*rows, *notes]
     for problem in found.problems[1:]:
-        console.warn(f"{problem.role}: {problem.error.message}; {problem.error.hint}")
+        console.error(problem.error)
     if not found.problems:
         console.line(f"{found.name} is usable")
 
 
 def _rows(found: Probed, examined: Examined) -> list[list[str]]:
-    rows = [["reached from here", _addresses(examined)]]
+    rows = [["from here", _addresses(examined)]]
     inside = found.inside.get(examined.endpoint.role)
     if inside is not None:
         reached = ", ".join(
-            f"{address.address} {address.error or 'yes'}" for address in inside.addresses
+            f"{address.address} {address.error or 'answers'}" for address in inside.addresses
         )
-        rows.append([f"from {inside.network}", reached])
+        rows.append(["from containers", f"{reached} (network {inside.network})"])
     rows.append(["tls", _tls(examined)])
-    if examined.pooling is None:
-        return rows
-    rows.append(["sessions", _sessions(examined)])
+    if examined.pooling is not None:
+        rows.append(["sessions", _sessions(examined)])
     if examined.facts is not None:
         rows += _server(examined.facts)
     return rows
@@ -63,7 +68,7 @@ def _rows(found: Probed, examined: Examined) -> list[list[str]]:
 def _addresses(examined: Examined) -> str:
     return (
         ", ".join(
-            f"{address.family} {address.address} {address.error or 'yes'}"
+            f"{address.family} {address.address} {address.error or 'answers'}"
             for address in examined.addresses
         )
         or "the host's name is not known"
@@ -71,15 +76,15 @@ def _addresses(examined: Examined) -> str:
 
 
 def _tls(examined: Examined) -> str:
-    shown = examined.certificate
+    shown, endpoint = examined.certificate, examined.endpoint
     if shown is None:
         return "not seen"
     if shown.problem == "no tls":
-        return "not spoken there"
-    names = ", ".join(shown.names)
-    until = f" until {shown.expires:%Y-%m-%d}" if shown.expires else ""
-    trust = shown.problem or "trusted"
-    return f"{trust}; {names} by {shown.issuer}{until}; {examined.endpoint.sslmode}"
+        return f"{endpoint.sslmode}; not spoken there"
+    by = endpoint.certificates() or "this machine"
+    until = f", until {shown.expires:%Y-%m-%d}" if shown.expires else ""
+    verdict = f"{shown.problem}, says {by}" if shown.problem else f"trusted by {by}"
+    return f"{endpoint.sslmode}; {', '.join(shown.names)}; by {shown.issuer}{until}; {verdict}"
 
 
 def _sessions(examined: Examined) -> str:
@@ -125,7 +130,7 @@ def _server(facts: Facts) -> list[list[str]]:
     idle = server.idle_in_transaction_session_timeout
     return [
         ["server", f"PostgreSQL {server.version}, {state}, {size(server.size)}"],
-        ["role", ", ".join(can) or "no powers"],
+        ["role", f"{powers.name}: {', '.join(can) or 'no powers'}"],
         ["extensions", ", ".join(extensions) or "none of ours"],
         ["timeouts", f"statement {server.statement_timeout}, idle in transaction {idle}"],
         ["connections", f"{used}, room for {facts.room}"],

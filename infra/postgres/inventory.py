@@ -50,9 +50,7 @@ def facts(connection: Connection) -> Facts:
         "pg_catalog.pg_database_size(oid) "
         "FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()",
     )
-    extensions = tuple(
-        Extension(*row) for row in connection.execute(_statement("extensions")).fetchall()
-    )
+    extensions = tuple(Extension(*row) for row in with_platform(connection, "extensions"))
     return Facts(
         int(str(version)),
         str(encoding),

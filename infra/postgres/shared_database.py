@@ -39,6 +39,11 @@ def schemas(connection: Connection) -> tuple[str, ...]:
     return tuple(name for name in (text or "").split(",") if name)
 
 
+def extensions(connection: Connection) -> tuple[str, ...]:
+    """Name the extensions that are the platform's, and that nothing of somebody's is made of."""
+    return _described(connection, "platform_extensions")
+
+
 def ties(connection: Connection) -> tuple[str, ...]:
     """Describe what belongs to somebody's tables and needs the platform, and is not carried."""
     return _described(connection, "platform_ties")
@@ -51,13 +56,18 @@ def needs(connection: Connection) -> tuple[str, ...]:
 
 def used_extensions(connection: Connection) -> frozenset[str]:
     """Name the extensions that something of somebody's own is made of."""
-    return frozenset(str(name) for (name,) in inventory.rows(connection, "used_extensions"))
+    return frozenset(_described(connection, "used_extensions"))
 
 
 def read(connection: Connection) -> Content:
     """Read what a load in place would meet."""
     extensions = {
-        str(name): str(schema) for name, _, schema in inventory.rows(connection, "extensions")
+        str(name): str(schema)
+        for name, schema in inventory.query(
+            connection,
+            "SELECT e.extname, n.nspname FROM pg_catalog.pg_extension e "
+            "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace",
+        )
     }
     return Content(
         tuple(f"{kind.lower()} {name}" for kind, name in _own(connection)),

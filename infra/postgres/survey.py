@@ -47,9 +47,9 @@ class Survey:
     `hidden_rows` are tables whose row-level security applies to this role.
     `rebuilt_indexes` are the bytes of all indexes when they are built anew.
     `relations` is how many a dump or a receipt locks, `lock_slots` by what
-    `max_locks_per_transaction` is multiplied. `platform_schemas` belong to a hosting platform and
-    are no part of the survey, `platform_ties` need them and are left out, `platform_needs` cannot
-    be made without them.
+    `max_locks_per_transaction` is multiplied. What belongs to a hosting
+    platform (`platform_schemas`, `platform_extensions`) is no part of the survey; `platform_ties`
+    need it and are left out, `platform_needs` cannot be made without it.
     """
 
     server_version: int
@@ -96,6 +96,7 @@ class Survey:
     tablespaces: tuple[str, ...]
     invalid_bytes: str | None
     platform_schemas: tuple[str, ...] = ()
+    platform_extensions: tuple[str, ...] = ()
     platform_ties: tuple[str, ...] = ()
     platform_needs: tuple[str, ...] = ()
 
@@ -191,7 +192,7 @@ def _take(connection: Connection) -> Survey:
     if invalid:
         # Every byte is some character of that one, so that the names can be read at all.
         connection.execute("SELECT pg_catalog.set_config('client_encoding', 'LATIN1', true)")
-    extensions = tuple(Extension(*row) for row in inventory.rows(connection, "extensions"))
+    extensions = tuple(Extension(*row) for row in inventory.with_platform(connection, "extensions"))
     hypertables, storage = None, NOTHING
     for extension in extensions:
         if extension.name == "timescaledb":
@@ -243,6 +244,7 @@ def _take(connection: Connection) -> Survey:
             str(role) for (role,) in inventory.with_platform(connection, "survey/policy_roles")
         ),
         platform_schemas=shared_database.schemas(connection),
+        platform_extensions=shared_database.extensions(connection),
         platform_ties=shared_database.ties(connection),
         platform_needs=shared_database.needs(connection),
         large_objects=int(large_objects),

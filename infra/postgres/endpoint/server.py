@@ -35,8 +35,9 @@ class Server:
 
 @dataclass(frozen=True)
 class Powers:
-    """What the role may do by PostgreSQL's rules."""
+    """What the role may do by PostgreSQL's rules; a pooler may know it by a longer name."""
 
+    name: str
     superuser: bool
     creates_databases: bool
     creates_roles: bool

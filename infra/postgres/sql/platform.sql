@@ -49,3 +49,31 @@ platform_tie (classid, objid) AS (
       JOIN platform_object f ON f.classid = d.refclassid AND f.objid = d.refobjid
       WHERE d.classid = p.tableoid AND d.objid = p.oid)
 ),
+-- Extensions that something is made of which no extension brought: what a view or a default of an
+-- extension's own table needs is the extension's too.
+used_extension AS (
+  SELECT DISTINCT m.refobjid AS oid
+  FROM pg_catalog.pg_depend m
+  JOIN pg_catalog.pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid
+    AND d.deptype = 'n'
+  LEFT JOIN pg_catalog.pg_rewrite w ON w.tableoid = d.classid AND w.oid = d.objid
+  LEFT JOIN pg_catalog.pg_attrdef a ON a.tableoid = d.classid AND a.oid = d.objid
+  WHERE m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+    AND m.deptype = 'e'
+    AND (d.classid, d.objid) NOT IN (SELECT classid, objid FROM platform_object)
+    AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend o
+      WHERE o.deptype = 'e'
+        AND ((o.classid, o.objid) = (d.classid, d.objid)
+          OR o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND o.objid IN (w.ev_class, a.adrelid)))
+),
+-- What a platform brings along, unless somebody's own is made of it.
+platform_extension AS (
+  SELECT e.oid, e.extname
+  FROM pg_catalog.pg_extension e
+  WHERE (e.extnamespace IN (SELECT oid FROM platform_schema)
+      OR e.extname IN ('neon', 'neon_utils', 'pg_graphql', 'pg_net', 'pgjwt', 'pgsodium',
+        'supabase_vault', 'wrappers'))
+    AND e.oid NOT IN (SELECT oid FROM used_extension)
+),

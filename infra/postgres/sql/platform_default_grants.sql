@@ -10,4 +10,6 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
 WHERE d.defaclrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER)
   AND g.rolname = ANY (%s)
   AND d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n')
+  AND (n.nspname = ANY (
+    pg_catalog.string_to_array(pg_catalog.current_setting('slipway.left_alone', true), ','))) IS NOT TRUE
 ORDER BY 1, 2, 3

@@ -20,7 +20,9 @@ SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
 FROM pg_catalog.pg_depend d
 JOIN platform_object f ON f.classid = d.refclassid AND f.objid = d.refobjid
 JOIN homed h ON h.classid = d.classid AND h.objid = d.objid
-WHERE h.namespace NOT IN (SELECT oid FROM platform_schema)
+JOIN pg_catalog.pg_namespace n ON n.oid = h.namespace
+WHERE n.nspname !~ '^pg_'
+  AND n.oid NOT IN (SELECT oid FROM platform_schema)
   AND (d.classid, d.objid) NOT IN (SELECT classid, objid FROM platform_tie)
   AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend e

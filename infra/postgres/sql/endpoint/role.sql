@@ -1,5 +1,5 @@
 -- What the role may do by its attributes, its memberships and its rights in this database.
-SELECT r.rolsuper AS superuser, r.rolcreatedb AS creates_databases,
+SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolcreatedb AS creates_databases,
   r.rolcreaterole AS creates_roles, r.rolbypassrls AS bypasses_row_security,
   r.rolreplication AS replicates,
   pg_catalog.pg_has_role(r.oid, d.datdba, 'MEMBER') AS owns_database,

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import getpass
 import io
 
 import pytest
 
 from infra.console import Console
-from infra.errors import RefusedError
+from infra.errors import RefusedError, UsageError
 
 
 @pytest.fixture
@@ -77,3 +78,54 @@ def test_who_has_agreed_already_is_shown_both_ends_and_not_asked(
     ask(Console(), name=name, yes=True)
 
     assert capsys.readouterr().out == "From: a\nTo:   b\n"
+
+
+def test_an_answer_is_the_line_that_was_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a pooler\n"))
+
+    assert Console().ask("host [of it]: ") == "a pooler"
+    assert capsys.readouterr().out == "host [of it]: "
+
+
+def test_who_ends_the_input_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    assert Console().ask("host: ") == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_secret_is_asked_of_a_terminal_without_echo(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return "p [w]"
+
+    monkeypatch.setattr("sys.stdin", Terminal("seen by everybody\n"))
+    monkeypatch.setattr(getpass, "getpass", answer)
+
+    assert Console().secret_input("string: ") == "p [w]"
+    assert Console().ask("password: ", secret=True) == "p [w]"
+    assert (asked, capsys.readouterr().out) == (["string: ", "password: "], "")
+
+
+def test_a_secret_that_is_piped_in_is_all_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\N{BYTE ORDER MARK}first\r\nGrüße\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), encoding="ascii"))
+
+    assert Console().secret_input("string: ") == "first\r\nGrüße\n"
+
+
+def test_input_of_another_encoding_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("Grüße".encode("latin-1"))))
+
+    with pytest.raises(UsageError, match="standard input is not UTF-8 text"):
+        Console().secret_input("string: ")

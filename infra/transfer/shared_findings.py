@@ -37,6 +37,14 @@ def of_source(source: Survey) -> Iterator[Finding]:
             f"schemas of the hosting platform stay there: {listed(source.platform_schemas)}",
             names=source.platform_schemas,
         )
+    if source.platform_extensions:
+        yield Finding(
+            "platform's extensions",
+            "not carried",
+            "extensions of the hosting platform, which no table, view or default is made of: "
+            f"{listed(source.platform_extensions)}",
+            names=source.platform_extensions,
+        )
     if source.platform_ties:
         yield Finding(
             "ties to the platform",

@@ -1,0 +1,5 @@
+-- Extensions that stay with the platform.
+named AS (
+  SELECT extname FROM platform_extension
+)
+SELECT extname FROM named ORDER BY 1

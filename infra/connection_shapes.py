@@ -22,7 +22,7 @@ _SCHEME = re.compile(r"(?P<jdbc>jdbc:)?postgres(?:ql)?(?:\+\w+)?://", re.IGNOREC
 _PROMPT = r"\s*(?:[$>%]\s+)?"
 # What may stand before it: a shell's prompt, a variable's name, psql and its options, a quote.
 _BEFORE = re.compile(
-    rf"{_PROMPT}(?:export\s+)?(?:[\"']?[\w.-]+[\"']?\s*[=:]\s*)?(?:psql\s+(?:-[\w-]+[\s=]+)*)?"
+    rf"{_PROMPT}(?:export\s+|set\s+|\$env:)?(?:[\"']?[\w.-]+[\"']?\s*[=:]\s*)?(?:psql\s+(?:-[\w-]+[\s=]+)*)?"
     r"(?P<quote>[\"'`]?)"
 )
 _HOST = r"(?:\[[^\[\]@/?#]*\]|[\w.%-]*)(?::\d*)?"

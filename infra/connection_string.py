@@ -103,7 +103,7 @@ def remote_host(written: str) -> str:
         )
     if address is None and not (_NAME.fullmatch(host) and "." in host):
         raise UsageError(
-            "the host of the connection string is no full name, nor an address",
+            "the host is no full name, nor an address",
             "Copy the string from the vendor's console, and fill in its placeholders.",
         )
     return host

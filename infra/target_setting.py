@@ -153,7 +153,7 @@ def certificate(written: str, root: Path) -> str:
 def draft(vendor: Vendor, text: str, values: Mapping[str, str], root: Path, ca: str = "") -> Draft:
     """Derive a target's lines from the text; UsageError where it is not for this vendor.
 
-    `values` is what `.env` in the folder `root` says, `ca` the path of a certificate.
+    `values` is what `.env` in the folder `root` says, `ca` the path that `certificate` returned.
     """
     strings = [vendor_strings.read(vendor, given) for given in connection_string.parse(text)]
     strings.sort(key=lambda given: _ORDER.index(given.endpoint.kind))
@@ -172,9 +172,8 @@ def draft(vendor: Vendor, text: str, values: Mapping[str, str], root: Path, ca: 
             "PASSWORD": next(iter(passwords), "") or _password_before(lines, before),
             "SSLMODE": _sslmode(vendor, strings, remarks),
             "SSLROOTCERT": (
-                certificate(ca, root)
-                if ca
-                else _certificate_named(strings, root, remarks)
+                ca
+                or _certificate_named(strings, root, remarks)
                 or _certificate_kept(vendor, lines, before, root, remarks)
             ),
         },

@@ -22,11 +22,12 @@ from infra.target_setting import Setting
 def target_set(app: App, target: str, ca: str = "") -> None:
     """Take a vendor's connection string apart, and write its parts to .env."""
     vendor = target_setting.require_vendor(target)
+    trusted = target_setting.certificate(ca, app.root) if ca else ""
     env_file = app.root / ".env"
     # The settings as a whole may be what is to be repaired.
     values = envfile.read(env_file)
     text = app.console.secret_input(f"connection string of {vendor} (not shown): ")
-    draft = target_setting.draft(vendor, text, values, app.root, ca)
+    draft = target_setting.draft(vendor, text, values, app.root, trusted)
     questions = draft.questions() if app.console.interactive else []
     answers = {
         asked.about: app.console.ask(asked.text, secret=asked.about == "password")

@@ -217,6 +217,8 @@ VARIABLES = "PGSSLMODE=require PGCHANNELBINDING=require PGPASSWORD='npg_x1'"
         f"DATABASE_URL={NEON}",
         f"export DATABASE_URL='{NEON}';",
         f"DATABASE_URL={NEON}  # the main branch",
+        f'$env:DATABASE_URL = "{NEON}"',
+        f"set DATABASE_URL={NEON}",
         f"DATABASE_URL: {NEON}",
         f'"DATABASE_URL": "{NEON}",',
         f"# Connect with\nDATABASE_URL={NEON}\nNODE_ENV=production\n",
@@ -362,11 +364,11 @@ def test_a_text_may_hold_several_strings() -> None:
         ("postgresql://u:p@a.b:1,c.d:2/e", "the connection string names several hosts"),
         (
             "postgresql://u:p@server/d",
-            "the host of the connection string is no full name, nor an address",
+            "the host is no full name, nor an address",
         ),
         (
             "host=db.[YOUR-PROJECT].supabase.co user=u",
-            "the host of the connection string is no full name, nor an address",
+            "the host is no full name, nor an address",
         ),
         ("postgresql://u:p@a.b:65536/d", "the port of the connection string is no port number"),
         ("host=a.b port=many", "the port of the connection string is no port number"),

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import string
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 import pytest
 import trustme
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from backend import envfile
 from infra import target_setting
 from infra.errors import UsageError
-from tests.unit.conftest import example_values
+from infra.settings import load
+from infra.target_setting import About
+from tests.unit.conftest import example_values, write_env
 from tests.unit.vendor_strings import (
     DIRECT,
     DIRECT_STRING,
@@ -26,11 +34,13 @@ from tests.unit.vendor_strings import (
     supabase,
 )
 
+# Line ends and NUL cannot stand in .env, surrogates are no text.
+ONE_LINE = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
 CA = "prod-ca-2021.crt, from Database settings in Supabase's dashboard"
 
 
-@pytest.fixture
-def example() -> Values:
+@pytest.fixture(name="example")
+def values_of_the_example() -> Values:
     return example_values()
 
 
@@ -196,17 +206,17 @@ def test_a_file_that_is_no_certificate_is_refused(
 ) -> None:
     ca.write_text("not a certificate", encoding="utf-8")
 
-    for given, fault in ((str(ca), "holds no certificate in PEM"), ("none.crt", "names no file")):
+    for path, fault in ((str(ca), "holds no certificate in PEM"), ("none.crt", "names no file")):
         with pytest.raises(UsageError, match=fault):
-            settle("supabase", DIRECT_STRING, example, tmp_path, ca=given)
+            target_setting.certificate(path, tmp_path)
         with pytest.raises(UsageError, match=fault):
-            settle("supabase", DIRECT_STRING, example, tmp_path, {"certificate": given})
+            settle("supabase", DIRECT_STRING, example, tmp_path, {"certificate": path})
 
 
 def test_a_ca_in_env_is_kept_and_warned_of_when_it_is_gone(
     example: Values, tmp_path: Path, ca: Path
 ) -> None:
-    values = after(settle("supabase", DIRECT_STRING, example, tmp_path, ca=str(ca)), example)
+    values = after(settle("supabase", DIRECT_STRING, example, tmp_path, ca=f"./{ca.name}"), example)
     ca.unlink()
 
     setting = settle("supabase", DIRECT_STRING, values, tmp_path)
@@ -227,6 +237,23 @@ def test_a_string_in_the_place_of_a_target_is_not_repeated(target: str) -> None:
         target_setting.require_vendor(target)
 
     assert PASSWORD not in f"{caught.value.message}{caught.value.hint}"
+
+
+@settings(max_examples=40)
+@given(ONE_LINE, st.booleans())
+@example(string.punctuation, True)
+def test_any_password_arrives_at_the_endpoint_by_way_of_env(secret: str, asked: bool) -> None:
+    secret = f"{secret}Kestrel"
+    text = neon().replace(PASSWORD, "[YOUR-PASSWORD]" if asked else quote(secret, safe=""))
+    answers: dict[About, str] = {"password": secret} if asked else {}
+    with TemporaryDirectory() as folder:
+        path = write_env(Path(folder))
+        setting = settle("neon", text, envfile.read(path), path.parent, answers)
+        target_setting.write(setting, path)
+        admin = load(path.parent, {}).target("neon").admin
+
+    assert admin
+    assert admin.password.reveal() == secret
 
 
 def test_nothing_shows_the_password(example: Values, tmp_path: Path) -> None:

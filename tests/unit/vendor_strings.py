@@ -50,7 +50,8 @@ def settle(
 
 def endpoints(vendor: Vendor, values: Mapping[str, str], root: Path) -> tuple[str, str]:
     """Return what the stack makes of the lines: the admin and the application endpoint."""
-    return tuple(map(str, config.cloud_endpoints(Variables(values, root), vendor)))  # type: ignore[return-value]
+    admin, app = config.cloud_endpoints(Variables(values, root), vendor)
+    return str(admin), str(app)
 
 
 def after(setting: Setting, before: Mapping[str, str]) -> Values:

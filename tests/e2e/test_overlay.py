@@ -23,6 +23,13 @@ FILES = ("docker-compose.yml", "docker-compose.cloud.yml")
 OVERLAY = ("-f", "docker-compose.yml", "-f", "docker-compose.cloud.yml")
 HEAD = "0001"
 
+# What stands in the runbook for an application: it asks who it is, as `.env` says.
+QUESTION = (
+    "import psycopg; from backend import config; "
+    "there = psycopg.connect(**config.load().app.conninfo(), prepare_threshold=None); "
+    "print(there.execute('SELECT current_user').fetchone()[0])"
+)
+
 MakeServer = Callable[..., Checkout]
 
 
@@ -160,6 +167,30 @@ def test_supabase_through_what_gives_whole_sessions(
     bring_up(server, *OVERLAY)
 
     assert revision(supabase) == HEAD
+
+
+def test_an_application_of_the_runbooks_waits_for_the_migrator(
+    neon: NeonLike, make_server: MakeServer
+) -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    service = text.partition("```yaml\n")[2].partition("```")[0]
+    image = f"image: slipway/migrator:0.1.0\n    entrypoint: [python, -c, {json.dumps(QUESTION)}]"
+    server = make_server(
+        DB_TARGET="neon", COMPOSE_FILE=":".join((*FILES, "app.yml")), **neon.settings
+    )
+    (server.folder / "app.yml").write_text(
+        service.replace("image: your-application", image), encoding="utf-8"
+    )
+
+    started = server.compose("up", "--detach")
+    answered = server.compose("run", "--rm", "-T", "app").stdout
+    server.set(NEON_DB_NAME="")
+    refused = server.compose("up", "--detach")
+
+    assert started.returncode == 0, started.stderr
+    assert answered == f"{neon.owner}\n"
+    assert refused.returncode != 0
+    assert 'service "migrator" didn\'t complete successfully: exit 2' in refused.stderr
 
 
 def test_a_pooler_of_transactions_is_no_way_in_for_migrations(

@@ -118,7 +118,9 @@ def _supabase(given: VendorString, lines: Lines, remarks: Remarks) -> Lines:
             )
         return found
     pool = {"POOL_HOST": given.host, "POOL_PORT": str(given.port), "POOL_USER": given.user}
-    if before.project == project and before.kind != "transaction":
+    # A project has one host of a shared pooler, so another one is out of date.
+    same = before.project == project and before.kind != "transaction"
+    if same and (lines["HOST"] == given.host or before.shared != given.endpoint.shared):
         remarks.notes.append(f"the admin endpoint stays {lines['HOST']}:{lines['PORT']}")
         return {**lines, **pool, "NAME": given.database}
     mode = "session mode" if given.endpoint.shared else "the direct connection"

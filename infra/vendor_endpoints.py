@@ -50,7 +50,8 @@ def identify(host: str, port: int, user: str) -> VendorEndpoint:
         )
     if host.endswith(_SHARED_POOLER):
         kind: Kind = "transaction" if _pools_transactions(host, port) else "session"
-        return VendorEndpoint("supabase", kind, user.rpartition(".")[2], shared=True)
+        _, dot, project = user.rpartition(".")
+        return VendorEndpoint("supabase", kind, project if dot else "", shared=True)
     if found := _SUPABASE_HOST.fullmatch(host):
         kind = "transaction" if _pools_transactions(host, port) else "direct"
         return VendorEndpoint("supabase", kind, found["project"])

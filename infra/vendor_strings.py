@@ -45,9 +45,14 @@ def read(vendor: Vendor, given: ConnectionString) -> VendorString:
             "the connection string names no user", "Copy the whole string, with USER before the @."
         )
     port = given.port or DEFAULT_PORT
-    routed, user = _routed(given), given.user
-    if routed and routed["name"] == "reference" and "." not in user:
-        user = f"{user}.{routed['project']}"
+    route, user = _ROUTE.fullmatch(given.options), given.user
+    if given.options and not route:
+        notes.append(
+            "not taken over: startup options, which poolers refuse; ALTER ROLE ... SET does the"
+            " same"
+        )
+    if route and route["name"] == "reference" and "." not in user:
+        user = f"{user}.{route['project']}"
     endpoint = identify(given.host, port, user)
     if endpoint.vendor not in {vendor, None}:
         other = DISPLAY["neon" if vendor == "supabase" else "supabase"]
@@ -55,14 +60,10 @@ def read(vendor: Vendor, given: ConnectionString) -> VendorString:
             f"the connection string is {other}'s, not {DISPLAY[vendor]}'s",
             f"Run `invoke target-set {other.lower()}` for it.",
         )
-    if routed:
-        _require_project(endpoint, routed["project"])
-    elif given.options:
-        notes.append(
-            "not taken over: startup options, which poolers refuse; ALTER ROLE ... SET does the"
-            " same"
-        )
-    if endpoint.shared and "." not in user:
+    # The user's name has carried the reference over already.
+    if route and (endpoint.vendor or route["name"] != "reference"):
+        _require_project(endpoint, route["project"])
+    if endpoint.shared and not endpoint.project:
         raise UsageError(
             f"user {user!r} names no project, which the shared pooler needs",
             f"Copy the string of the pooler from Supabase's dashboard; its user is {user}.PROJECT.",
@@ -83,10 +84,6 @@ def read(vendor: Vendor, given: ConnectionString) -> VendorString:
         sslrootcert=given.sslrootcert,
         notes=tuple(notes),
     )
-
-
-def _routed(given: ConnectionString) -> re.Match[str] | None:
-    return _ROUTE.fullmatch(given.options)
 
 
 def _require_project(endpoint: VendorEndpoint, project: str) -> None:

@@ -190,6 +190,18 @@ def test_supabases_endpoints_follow_from_host_and_port(
             f"postgres.{OTHER}@{POOLER}:5432/postgres",
             f"postgres.{OTHER}@{POOLER}:6543/postgres",
         ),
+        (
+            SESSION_STRING.replace("aws-1", "aws-0"),
+            TRANSACTION_STRING,
+            f"postgres.{REF}@{POOLER}:5432/postgres",
+            f"postgres.{REF}@{POOLER}:6543/postgres",
+        ),
+        (
+            SESSION_STRING,
+            DEDICATED_STRING,
+            f"postgres.{REF}@{POOLER}:5432/postgres",
+            f"postgres@{DIRECT}:6543/postgres",
+        ),
     ],
 )
 def test_a_second_string_leaves_the_other_endpoint_of_the_same_project(
@@ -282,6 +294,16 @@ def test_plaintext_is_there_for_who_asks_for_it_and_warned_of(
             "user 'postgres' names no project, which the shared pooler needs",
         ),
         (
+            "supabase",
+            supabase(POOLER, 6543, "postgres."),
+            "user 'postgres.' names no project, which the shared pooler needs",
+        ),
+        (
+            "supabase",
+            f"{DIRECT_STRING}?options=reference%3D{OTHER}",
+            f"the connection string names two projects, {REF} and {OTHER}",
+        ),
+        (
             "neon",
             neon(query="?options=endpoint%3Dep-other-1"),
             f"the connection string names two projects, {ENDPOINT} and ep-other-1",
@@ -333,3 +355,14 @@ def test_startup_options_are_left_out_and_routing_options_understood(
 
     assert left_out.notes[0].startswith("not taken over: startup options, which poolers refuse")
     assert not any("not taken over" in note for note in understood.notes)
+
+
+def test_a_poolers_reference_becomes_a_part_of_the_users_name(
+    example: Values, tmp_path: Path
+) -> None:
+    text = supabase("pool.example.com", 6543, "postgres") + f"?options=reference%3D{REF}"
+
+    setting = settle("supabase", text, example, tmp_path)
+
+    assert setting.changes["SUPABASE_DB_USER"] == f"postgres.{REF}"
+    assert setting.notes == ()

@@ -20,9 +20,11 @@ from backend.errors import ConfigurationError
 Pooling = Literal["direct", "session", "transaction", "statement"]
 
 # How long a statement that takes no time may wait for a backend: the first one, of a database that
-# may have been asleep; any other; and one that came before another that has been answered. Seconds.
+# may have been asleep; any other; a client's first one; and that one once another has been
+# answered that came later. Seconds.
 _WAKING = 15.0
 _PATIENCE = 5.0
+_QUEUED = 2.0
 _OVERTAKEN = 0.5
 # Clients beside the first: a pooler may run as several processes that share nothing, so that two
 # clients need not meet.
@@ -112,10 +114,6 @@ class Client:
         """Tell whether nothing stands between: poolers and proxies make up process numbers."""
         return self.ask(_BACKEND, _WAKING) == str(self.connection.info.backend_pid)
 
-    def backend(self) -> str:
-        """Ask which process of the server answers."""
-        return self.ask(_BACKEND)
-
     def ask(self, statement: bytes, patience: float = _PATIENCE) -> str:
         """Return the first value of the answer; NoBackendError when there is none in time."""
         self.send(statement)
@@ -170,7 +168,7 @@ class _Meeting:
 
     def __init__(self, first: Client) -> None:
         self._clients = [first]
-        self._answers = {(0, first.backend())}
+        self._answers = {(0, first.ask(_BACKEND))}
 
     def ask_again(self) -> None:
         """Ask the last client once more: where backends take turns it gets another one."""
@@ -184,7 +182,7 @@ class _Meeting:
         """
         self._clients.append(client)
         try:
-            self.ask_again()
+            self._note(len(self._clients) - 1, _QUEUED)
         except NoBackendError:
             try:
                 self._note(0)
@@ -206,8 +204,8 @@ class _Meeting:
         backends = {backend for _, backend in self._answers}
         return not len(self._answers) == len(backends) == len(self._clients)
 
-    def _note(self, number: int) -> None:
-        self._answers.add((number, self._clients[number].backend()))
+    def _note(self, number: int, patience: float = _PATIENCE) -> None:
+        self._answers.add((number, self._clients[number].ask(_BACKEND, patience)))
 
 
 def _compare(first: Client, endpoint: Endpoint) -> Literal["whole"] | Pooling:

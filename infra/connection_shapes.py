@@ -97,7 +97,10 @@ def find(text: str) -> list[Parameters]:
     written = re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
     lines = [line for line in written if not _COMMENT.match(line)]
     if not lines:
-        raise UsageError("no connection string was given", _SHOWN)
+        raise UsageError(
+            "no connection string was given",
+            "Paste it when it is asked for, or pipe it in as the vendor shows it.",
+        )
     urls = [(line, scheme) for line in lines if (scheme := _SCHEME.search(line))]
     if urls:
         others = [line for line in lines if not _SCHEME.search(line)]
@@ -105,7 +108,8 @@ def find(text: str) -> list[Parameters]:
             raise UsageError("the connection string does not stand on one line", _SHOWN)
         return [_of_line(line, scheme) for line, scheme in urls]
     if psql := _PSQL.match(lines[0]):
-        return [_of_psql(psql["assigned"], " ".join([lines[0][psql.end() :], *lines[1:]]))]
+        arguments = [lines[0][psql.end() :], *lines[1:]]
+        return [_of_psql(psql["assigned"], " ".join(line.rstrip(" \\") for line in arguments))]
     if all(map(_ASSIGNMENT.match, lines)) and not any(map(_TWO_KEYWORDS.match, lines)):
         return [_named(envfile.parse("\n".join(lines), "the text").items())]
     return [_named(_without_rest(_keywords("\n".join(lines))))]

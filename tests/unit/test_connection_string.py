@@ -230,6 +230,7 @@ VARIABLES = "PGSSLMODE=require PGCHANNELBINDING=require PGPASSWORD='npg_x1'"
         KEYWORDS.replace("dbname", "database").replace(" user", "\n username"),
         f'psql "{KEYWORDS}"',
         f"{VARIABLES} psql -h {HOST} -U neondb_owner neondb",
+        f"{VARIABLES} psql \\\n  --host={HOST} \\\n  --username neondb_owner -d neondb",
         f"{VARIABLES} PGHOST={HOST} PGDATABASE=neondb PGUSER=neondb_owner".replace(
             " ", "\nexport "
         ),

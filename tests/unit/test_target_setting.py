@@ -141,6 +141,23 @@ def test_without_a_password_the_one_in_env_is_kept_for_the_same_role_only(
         )
 
 
+def test_the_password_in_env_goes_with_the_project_or_with_a_host_of_another_name(
+    example: Values, tmp_path: Path
+) -> None:
+    values = after(settle("supabase", DIRECT_STRING, example, tmp_path), example)
+    session = supabase(POOLER, 5432, f"postgres.{REF}", "[YOUR-PASSWORD]")
+    named = after(settle("neon", neon("db.example.com"), example, tmp_path), example)
+    without = neon("db.example.com").replace(f":{PASSWORD}", "")
+
+    kept = settle("supabase", session, values, tmp_path)
+    kept_too = settle("neon", without, named, tmp_path)
+
+    assert "SUPABASE_DB_PASSWORD" not in kept.changes
+    assert kept_too.changes == {}
+    with pytest.raises(UsageError, match="in the place of a password"):
+        settle("neon", without.replace("db.", "db2."), named, tmp_path)
+
+
 def test_an_example_is_no_password_to_keep(example: Values, tmp_path: Path) -> None:
     values = example | {"NEON_DB_HOST": NEON, "NEON_DB_USER": "neondb_owner"}
 

@@ -47,7 +47,7 @@ _KEYWORD = re.compile(
 )
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?[A-Za-z_]\w*\s*=")
 _TWO_KEYWORDS = re.compile(r"\s*\w+\s*=\s*[^'\"\s]*\s+\w+\s*=")
-_COMMENT = re.compile(r"\s*(?:#|//|--|\Z)")
+_COMMENT = re.compile(r"\s*(?:#|//|\Z)")
 _WORD = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])*"
 _PSQL = re.compile(rf"{_PROMPT}(?P<assigned>(?:\w+={_WORD}\s+)*)psql\s")
 

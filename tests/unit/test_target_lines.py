@@ -214,6 +214,23 @@ def test_a_second_string_leaves_the_other_endpoint_of_the_same_project(
     assert endpoints("supabase", values, tmp_path) == (admin, app)
 
 
+def test_only_the_session_pooler_that_stands_alone_is_said_to_be_the_applications_too(
+    example: Values, tmp_path: Path
+) -> None:
+    pooled = after(settle("supabase", TRANSACTION_STRING, example, tmp_path), example)
+
+    notes = {
+        text: settle("supabase", text, values, tmp_path).notes
+        for values, text in (
+            (example, DIRECT_STRING),
+            (example, SESSION_STRING),
+            (pooled, f"{SESSION_STRING}?"),
+        )
+    }
+
+    assert [text for text, said in notes.items() if said] == [SESSION_STRING]
+
+
 def test_a_pool_whose_lines_lean_on_the_admin_endpoint_stands_by_itself_afterwards(
     example: Values, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ the pauses that a vendor puts before its refusals.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import struct
 import threading
@@ -134,8 +135,10 @@ class Front:
         self._failures_left = 0
         self._asleep = False
         self._names: WeakKeyDictionary[ssl.SSLObject, str | None] = WeakKeyDictionary()
-        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._listener: socket.socket
+        # The loop itself keeps no hold of its tasks.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -173,22 +176,39 @@ class Front:
         asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(timeout=10)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, self.host, self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        # asyncio's own server loses a connection that it takes while it is closed.
+        self._listener = socket.create_server((self.host, self.port), backlog=100)
+        self._listener.setblocking(False)
+        self.port = int(self._listener.getsockname()[1])
+        self._loop.add_reader(self._listener, self._take)
+
+    def _take(self) -> None:
+        with suppress(BlockingIOError):
+            taken, _ = self._listener.accept()
+            taken.setblocking(False)
+            self._tasks.add(self._loop.create_task(self._begin(taken)))
+
+    async def _begin(self, taken: socket.socket) -> None:
+        await self._loop.connect_accepted_socket(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader(), self._accept), taken
+        )
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._listener.fileno() != -1:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
 
     async def _stop(self) -> None:
         await self._close()
-        for writer in self._open.values():
-            writer.transport.abort()
-        await asyncio.gather(*self._open)
+        # Among them are connections that are taken and not yet answered.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.wait(others, timeout=_TICK)
 
     async def _sleep(self) -> None:
         self._fall_asleep()
-        for writer in list(self._open.values()):
+        for writer in list(self._open):
             self._cut(writer)
 
     def _fall_asleep(self) -> None:
@@ -205,9 +225,7 @@ class Front:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._open[task] = writer
+        self._open.add(writer)
         try:
             # The client may go whenever it likes, and so may the server.
             with suppress(OSError, EOFError, ssl.SSLError):
@@ -219,7 +237,7 @@ class Front:
             await asyncio.wait([closed], timeout=_POLITE)
             writer.transport.abort()
             await asyncio.gather(closed, return_exceptions=True)
-            del self._open[task]
+            self._open.remove(writer)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

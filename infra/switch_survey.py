@@ -55,16 +55,11 @@ def require(settings: Settings) -> Surveyed:
     """
     endpoint = settings.config.admin
     try:
-        found = _survey(settings)
-    except TargetLostError:
-        raise
+        return _survey(settings)
     except TargetError as error:
-        if endpoint.target != _LOCAL:
+        if endpoint.target != _LOCAL or isinstance(error, TargetLostError):
             raise
         return Surveyed(_LOCAL, endpoint, problem=error.message)
-    if endpoint.target != _LOCAL:
-        login.check(settings.config.app)
-    return found
 
 
 def migrates(new: Surveyed, old: Surveyed) -> bool:

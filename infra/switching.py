@@ -98,7 +98,7 @@ class Switching:
                 say("starting the local database")
                 new.services.start([_DATABASE])
             if name != _LOCAL:
-                probing.probe(new.settings, self._engine, self._tools, name).require()
+                probing.probe(new.settings, self._engine, self._tools, name).require_all()
             found, left = switch_survey.require(new.settings), switch_survey.look(old.settings)
             migrates = switch_survey.migrates(found, left)
             record.reach("surveyed")

@@ -12,8 +12,8 @@ from infra.postgres.connection import Connection
 
 # Ours, made first and dropped last: whoever finds it knows that the content is a load's.
 _MARK = "slipway_stream"
-# As pg_identify_object and DROP call the same thing.
-_WORDS = {"COMPOSITE TYPE": "TYPE", "STATISTICS OBJECT": "STATISTICS"}
+# What pg_identify_object calls so, DROP calls otherwise.
+_WORDS = {"STATISTICS OBJECT": "STATISTICS"}
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,14 @@ from tests.doubles.supabase_like import SupabaseLike
 OWN = """
 CREATE SCHEMA desk;
 CREATE TYPE public.side AS ENUM ('buy', 'sell');
+CREATE TYPE desk.span AS RANGE (subtype = float8);
 CREATE TYPE desk.level AS (price numeric, amount numeric);
 CREATE DOMAIN desk.price AS numeric CHECK (VALUE >= 0);
 CREATE TABLE public.trade (
   id serial PRIMARY KEY, side public.side, owner uuid REFERENCES auth.users);
 CREATE TABLE desk."odd ""name" (
-  at timestamptz NOT NULL, token uuid DEFAULT extensions.gen_random_uuid()) PARTITION BY RANGE (at);
+  id int GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL,
+  token uuid DEFAULT extensions.gen_random_uuid()) PARTITION BY RANGE (at);
 CREATE TABLE desk.odd_1 PARTITION OF desk."odd ""name" DEFAULT;
 CREATE VIEW public.totals AS SELECT count(*) FROM public.trade;
 CREATE MATERIALIZED VIEW desk.kept AS SELECT count(*) FROM public.trade;
@@ -38,7 +40,7 @@ CREATE POLICY cheap ON public.trade USING (id < 10);
 """
 KINDS = {
     "aggregate": 1, "collation": 1, "function": 1, "materialized view": 1,
-    "procedure": 1, "schema": 1, "sequence": 1, "statistics object": 1, "table": 3, "type": 3,
+    "procedure": 1, "schema": 1, "sequence": 1, "statistics object": 1, "table": 3, "type": 4,
     "view": 1,
 }  # fmt: skip
 

@@ -12,7 +12,10 @@ own_content (classid, objid) AS (
     AND n.oid NOT IN (SELECT oid FROM platform_schema)
     AND NOT EXISTS (
       SELECT FROM pg_catalog.pg_depend e
-      WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
+      -- An extension's, or a part of something else: the sequence of an identity, a multirange.
+      WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype IN ('e', 'i')
+        -- A partitioned table holds on to its key.
+        AND (e.refclassid, e.refobjid) <> (e.classid, e.objid))
   UNION
   SELECT n.tableoid, n.oid
   FROM pg_catalog.pg_namespace n

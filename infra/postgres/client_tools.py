@@ -131,6 +131,7 @@ def lists(
     *,
     owners: Sequence[str] = (),
     without_publications: Sequence[str] = (),
+    without_entries: Sequence[str] = (),
     orphaned_statistics: bool = False,
 ) -> dict[str, str]:
     """Split the entries into the lists that the stages of a restore use.
@@ -138,6 +139,7 @@ def lists(
     TimescaleDB's catalog is a list of its own because its tables refer to each other by foreign
     keys that the dump knows nothing of, so it must not be loaded in parallel. Publications for all
     tables, which only a superuser may make, are named by the caller: no entry tells them apart.
+    So are entries that cannot be made elsewhere, by their catalog and oid.
     Column statistics get a list of their own where TimescaleDB 2.16 to 2.20.2 has left rows that
     break their own foreign key.
     """
@@ -146,6 +148,7 @@ def lists(
     owner = "|".join([*map(re.escape, owners), r"\S+"])
     foreign = re.compile(rf"^\d+; \d+ \d+ FOREIGN TABLE (\S+) (.*?) (?:{owner})$")
     unwanted = [_publication(name, owner) for name in without_publications]
+    unwanted += [re.compile(rf"^\d+; {re.escape(entry)} ") for entry in without_entries]
     unwanted += [_part_of(*found.groups()) for found in map(foreign.match, entries) if found]
     kept = [
         line

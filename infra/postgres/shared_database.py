@@ -44,9 +44,20 @@ def extensions(connection: Connection) -> tuple[str, ...]:
     return _described(connection, "platform_extensions")
 
 
-def ties(connection: Connection) -> tuple[str, ...]:
-    """Describe what belongs to somebody's tables and needs the platform, and is not carried."""
-    return _described(connection, "platform_ties")
+def ties(connection: Connection) -> dict[str, str]:
+    """Describe what belongs to somebody's tables and needs the platform, and is not carried.
+
+    The values are what such an entry of a dump's table of contents begins with.
+    """
+    return {
+        str(text): str(entry)
+        for text, entry in inventory.with_platform(connection, "platform_ties")
+    }
+
+
+def publications(connection: Connection) -> tuple[str, ...]:
+    """Name the platform's own publications."""
+    return _described(connection, "platform_publications")
 
 
 def needs(connection: Connection) -> tuple[str, ...]:

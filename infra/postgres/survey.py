@@ -48,8 +48,9 @@ class Survey:
     `rebuilt_indexes` are the bytes of all indexes when they are built anew.
     `relations` is how many a dump or a receipt locks, `lock_slots` by what
     `max_locks_per_transaction` is multiplied. What belongs to a hosting
-    platform (`platform_schemas`, `platform_extensions`) is no part of the survey; `platform_ties`
-    need it and are left out, `platform_needs` cannot be made without it.
+    platform (`platform_schemas`, `platform_extensions`, `platform_publications`) is no part of the
+    survey; `platform_ties` need it and are left out (`platform_entries` in a table of contents),
+    `platform_needs` cannot be made without it.
     """
 
     server_version: int
@@ -97,7 +98,9 @@ class Survey:
     invalid_bytes: str | None
     platform_schemas: tuple[str, ...] = ()
     platform_extensions: tuple[str, ...] = ()
+    platform_publications: tuple[str, ...] = ()
     platform_ties: tuple[str, ...] = ()
+    platform_entries: tuple[str, ...] = ()
     platform_needs: tuple[str, ...] = ()
 
     @property
@@ -219,6 +222,7 @@ def _take(connection: Connection) -> Survey:
         locks,
         slots,
     ) = inventory.rows(connection, "survey/database")[0]
+    ties = shared_database.ties(connection)
     large_objects, unreadable_large_objects = inventory.rows(connection, "survey/large_objects")[0]
     return Survey(
         server_version=connection.info.server_version,
@@ -245,7 +249,9 @@ def _take(connection: Connection) -> Survey:
         ),
         platform_schemas=shared_database.schemas(connection),
         platform_extensions=shared_database.extensions(connection),
-        platform_ties=shared_database.ties(connection),
+        platform_publications=shared_database.publications(connection),
+        platform_ties=tuple(ties),
+        platform_entries=tuple(ties.values()),
         platform_needs=shared_database.needs(connection),
         large_objects=int(large_objects),
         unreadable_large_objects=int(unreadable_large_objects),

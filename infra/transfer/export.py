@@ -209,7 +209,9 @@ def _write_lists(partial: Path, contents: str, survey: Survey) -> list[str]:
         without_publications=(
             *survey.publications_for_all_tables,
             *survey.publications_for_schemas,
+            *survey.platform_publications,
         ),
+        without_entries=survey.platform_entries,
         orphaned_statistics=bool(survey.timescaledb and survey.timescaledb.orphaned_column_stats),
     )
     (partial / client_tools.LISTS).mkdir()

@@ -90,6 +90,10 @@ def test_what_needs_the_platform_is_told_and_is_no_part_of_a_receipt(owner: Conn
     assert "policy mine on table public.trade" in ties
     assert "policy theirs on table public.trade" in ties
     assert "cheap" not in ties
+    assert shared_database.publications(owner) == (
+        "supabase_realtime",
+        "supabase_realtime_messages_publication",
+    )
     assert shared_database.needs(owner) == ()
     found = objects.read(owner)
     assert [item.name for item in found if item.kind == "policy"] == ["cheap on public.trade"]

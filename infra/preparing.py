@@ -94,7 +94,8 @@ class Preparation:
             raise UsageError(f"target {name}: {found.problem}", "Correct these lines in .env.")
         superuser, project = self._settings.highest(name), self._settings.project
         desktop = self._engine.is_desktop()
-        owner, application, schemas = found.admin.user, found.app.user, ()
+        owner, application = found.admin.user, found.app.user
+        schemas: tuple[str, ...] = ()
         if name not in _LOCAL:
             with connect(superuser, "target") as connection:
                 pooling.require_whole_sessions(superuser)

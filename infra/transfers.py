@@ -112,10 +112,17 @@ class Transfers:
                     arrived = self._stream(session, staging, report.recorder).run(
                         maintenance, session.record
                     )
-                except VerificationError:
+                except VerificationError as error:
                     # What differs once would be taken for whole by the next attempt.
                     staging.discard(maintenance.connection)
-                    raise
+                    if not there.in_place:
+                        raise
+                    raise VerificationError(
+                        error.message,
+                        f"What was loaded was removed, {session.before}; the report in "
+                        "data/reports names everything.",
+                        error.differences,
+                    ) from error
             maintenance.ensure()
             staging.go_live(maintenance.connection, session.record, self._journal.boundary)
             ledger.drop_live(there.superuser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Literal, Self
@@ -26,12 +27,13 @@ _WAKING = 15.0
 _PATIENCE = 5.0
 _QUEUED = 2.0
 _OVERTAKEN = 0.5
-# Clients beside the first: a pooler may run as several processes that share nothing, so that two
-# clients need not meet.
-_OTHERS = 3
+# Clients beside the first, and those that come where they told nothing.
+_OTHERS = 2
+_MORE = 8
 # How often all are asked at the same time: in a pool that others use too, they may miss each other.
-_ROUNDS = 6
-# A backend comes back to its pool a moment after its client has left.
+_ROUNDS = 4
+# Before a backend is looked at whose client has left: it takes a moment to go, or to be cleaned.
+_LEAVING = (0.02, 0.05, 0.1, 0.2, 0.4)
 _RECONNECTIONS = 4
 
 _POOLED = Cause(
@@ -41,6 +43,12 @@ _POOLED = Cause(
 )
 _BACKEND = b"SELECT pg_catalog.pg_backend_pid()"
 _NOW = b"SELECT pg_catalog.clock_timestamp()"
+# What poolers run before another client gets a session.
+_RESET = "DISCARD ALL"
+_ENDED = "(ended)"
+_LAST_STATEMENT = (
+    "SELECT COALESCE((SELECT query FROM pg_catalog.pg_stat_activity WHERE pid = {}), '(ended)')"
+)
 _STARTED_BEFORE = (
     "SELECT backend_start < '{}' FROM pg_catalog.pg_stat_activity "
     "WHERE pid = pg_catalog.pg_backend_pid()"
@@ -53,13 +61,15 @@ def kind(endpoint: Endpoint) -> Pooling:
     `direct` and `session` are whole sessions; behind a proxy that keeps none open, as Neon's, it is
     `direct`. Raises psycopg.OperationalError where there is no way in.
     """
-    with _first(endpoint) as first:
+    with _first(endpoint) as first, ExitStack() as stack:
         if first.is_backend():
             return "direct"
-        found = _compare(first, endpoint)
-        if found != "whole":
-            return found
-        return "session" if _reuses_backends(first, endpoint) else "direct"
+        try:
+            meeting = _Meeting(first, lambda: stack.enter_context(Client(endpoint)))
+            return _tell(first, meeting) or _look_closer(first, meeting, endpoint)
+        except NoBackendError:
+            # Each that is asked has had a backend before, and did not keep it.
+            return "transaction"
 
 
 def require_whole_sessions(endpoint: Endpoint) -> None:
@@ -68,8 +78,7 @@ def require_whole_sessions(endpoint: Endpoint) -> None:
     Settings, locks and prepared statements are lost there, or left to whoever comes next. Raises
     psycopg.OperationalError where there is no way in.
     """
-    with _first(endpoint) as first:
-        found = "whole" if first.is_backend() else _compare(first, endpoint)
+    found = kind(endpoint)
     if found in {"transaction", "statement"}:
         raise refusal(endpoint, found)
 
@@ -87,10 +96,8 @@ class NoBackendError(psycopg.OperationalError):
 class Client:
     """A connection whose statements are given up when no backend is to be had for them.
 
-    `waits` tells that one was; `parts` are further parameters of libpq.
+    `parts` are further parameters of libpq.
     """
-
-    waits = False
 
     def __init__(self, endpoint: Endpoint, **parts: str) -> None:
         self.connection = reachability.log_in(
@@ -127,7 +134,7 @@ class Client:
     def answer(self, patience: float = _PATIENCE) -> str:
         """Wait for what was begun; after a NoBackendError it is still under way."""
         deadline = time.monotonic() + patience
-        value, self.waits = "", True
+        value = ""
         refused: psycopg.Error | None = None
         try:
             while (result := self.next_result(deadline)) is not None:
@@ -139,7 +146,6 @@ class Client:
             # Whoever is thrown out was told why before.
             if refused is None:
                 raise
-        self.waits = False
         if refused is not None:
             raise refused
         return value
@@ -166,73 +172,95 @@ def _first(endpoint: Endpoint) -> Client:
 class _Meeting:
     """Which backends have answered which of several clients that are connected together."""
 
-    def __init__(self, first: Client) -> None:
+    def __init__(self, first: Client, enter: Callable[[], Client]) -> None:
         self._clients = [first]
-        self._answers = {(0, first.ask(_BACKEND))}
+        self._enter = enter
+        self._answers: set[tuple[Client, str]] = set()
+        # Where backends take turns, the second answer comes from another one.
+        self._note(first)
+        self._note(first)
 
-    def ask_again(self) -> None:
-        """Ask the last client once more: where backends take turns it gets another one."""
-        self._note(len(self._clients) - 1)
+    def invite(self, count: int) -> Pooling | None:
+        """Ask more clients, one after the other, until a backend is shared or there is no room.
 
-    def join(self, client: Client) -> Pooling | None:
-        """Ask one client more: where backends lie on a stack, it gets the one used last.
-
-        Where it has to wait in vain, whether the first one has to wait as well tells of the
-        pooler: it serves in order, so that only who keeps a backend is answered.
+        Where backends lie on a stack, each gets the one used last. Where a client has to wait in
+        vain, whether the first one has to wait as well tells of the pooler: it serves in order, so
+        that only who keeps a backend is answered.
         """
-        self._clients.append(client)
-        try:
-            self._note(len(self._clients) - 1, _QUEUED)
-        except NoBackendError:
+        for _ in range(count):
+            if self.shares():
+                return None
             try:
-                self._note(0)
-                backend = client.answer(_OVERTAKEN)
+                client = self._enter()
+            except psycopg.OperationalError:
+                return None
+            self._clients.append(client)
+            try:
+                self._note(client, _QUEUED)
             except NoBackendError:
-                return "transaction" if self._clients[0].waits else "session"
-            self._answers.add((len(self._clients) - 1, backend))
+                self._note(self._clients[0])
+                try:
+                    self._answers.add((client, client.answer(_OVERTAKEN)))
+                except NoBackendError:
+                    return "session"
         return None
 
     def ask_all(self) -> None:
         """Ask all clients at the same time."""
         for client in self._clients:
             client.send(_BACKEND)
-        for number, client in enumerate(self._clients):
-            self._answers.add((number, client.answer()))
+        for client in self._clients:
+            self._answers.add((client, client.answer()))
 
     def shares(self) -> bool:
         """Tell whether a backend has changed, or has answered two: so it belongs to nobody."""
         backends = {backend for _, backend in self._answers}
         return not len(self._answers) == len(backends) == len(self._clients)
 
-    def _note(self, number: int, patience: float = _PATIENCE) -> None:
-        self._answers.add((number, self._clients[number].ask(_BACKEND, patience)))
+    def dismiss(self) -> str | None:
+        """Close the last client's connection and return its backend; None if it is the only one."""
+        if len(self._clients) == 1:
+            return None
+        client = self._clients.pop()
+        (answer,) = [answer for answer in self._answers if answer[0] is client]
+        self._answers.remove(answer)
+        client.connection.close()
+        return answer[1]
+
+    def _note(self, client: Client, patience: float = _PATIENCE) -> None:
+        self._answers.add((client, client.ask(_BACKEND, patience)))
 
 
-def _compare(first: Client, endpoint: Endpoint) -> Literal["whole"] | Pooling:
-    """Return `whole`, or a kind where that came to light already."""
-    with ExitStack() as stack:
-        try:
-            meeting = _Meeting(first)
-            meeting.ask_again()
-            for _ in range(_OTHERS):
-                if meeting.shares():
-                    break
-                try:
-                    client = stack.enter_context(Client(endpoint))
-                except psycopg.OperationalError:
-                    # There is no room for so many, so those that are in go on.
-                    break
-                found = meeting.join(client)
-                if found:
-                    return found
-            for _ in range(_ROUNDS):
-                if meeting.shares():
-                    return _without_transactions(first)
-                meeting.ask_all()
-        except NoBackendError:
-            # Each has had a backend before, and did not keep it.
-            return "transaction"
-        return _without_transactions(first) if meeting.shares() else "whole"
+def _tell(first: Client, meeting: _Meeting) -> Pooling | None:
+    """Judge by few clients, and by what becomes of a backend whose client leaves; None in doubt."""
+    found = meeting.invite(_OTHERS)
+    if found:
+        return found
+    for _ in range(_ROUNDS):
+        if meeting.shares():
+            return _without_transactions(first)
+        meeting.ask_all()
+    if meeting.shares():
+        return _without_transactions(first)
+    backend = meeting.dismiss()
+    for pause in _LEAVING if backend else ():
+        time.sleep(pause)
+        last = first.ask(_LAST_STATEMENT.format(backend).encode())
+        if last == _ENDED:
+            return "direct"
+        if last == _RESET:
+            return "session"
+    return None
+
+
+def _look_closer(first: Client, meeting: _Meeting, endpoint: Endpoint) -> Pooling:
+    """Judge by many clients: those of a pooler's several processes share nothing but by chance."""
+    found = meeting.invite(_MORE)
+    if found:
+        return found
+    if meeting.shares():
+        return _without_transactions(first)
+    return "session" if _reuses_backends(first, endpoint) else "direct"
 
 
 def _without_transactions(client: Client) -> Pooling:
@@ -241,9 +269,6 @@ def _without_transactions(client: Client) -> Pooling:
         client.ask(b"ROLLBACK")
     except psycopg.errors.ProtocolViolation:
         return "statement"
-    except NoBackendError:
-        # Others hold all backends, in transactions.
-        return "transaction"
     return "transaction"
 
 
@@ -256,6 +281,6 @@ def _reuses_backends(first: Client, endpoint: Endpoint) -> bool:
                 if later.ask(_STARTED_BEFORE.format(now).encode()) == "t":
                     return True
             except NoBackendError:
-                # A server without a pool would have turned it away.
+                # A server without a pool turns away whom it has no room for.
                 return True
     return False

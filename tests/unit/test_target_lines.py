@@ -368,7 +368,9 @@ def test_startup_options_are_left_out_and_routing_options_understood(
     example: Values, tmp_path: Path
 ) -> None:
     left_out = settle("neon", neon(query="?options=-c%20jit%3Don"), example, tmp_path)
-    understood = settle("neon", neon(query=f"?options=endpoint%3D{ENDPOINT}"), example, tmp_path)
+    understood = settle(
+        "neon", neon(query=f"?options=endpoint%3D{ENDPOINT}-pooler"), example, tmp_path
+    )
 
     assert left_out.notes[0].startswith("not taken over: startup options, which poolers refuse")
     assert not any("not taken over" in note for note in understood.notes)

@@ -82,6 +82,7 @@ def word(cause: Cause, endpoint: Endpoint, text: str, **quoted: str) -> Explanat
         "host": endpoint.host,
         "where": f"{endpoint.host}:{endpoint.port}",
         "user": endpoint.user,
+        "role": _role(endpoint),
         "database": endpoint.database,
         "said": said(text, endpoint),
         "direct": _direct(endpoint),
@@ -111,6 +112,11 @@ def said(text: str, endpoint: Endpoint | None = None) -> str:
     line = str((server or network or first)[-1]).strip()
     password = endpoint.password.reveal() if endpoint is not None else ""
     return line.replace(password, "***") if password else line
+
+
+def _role(endpoint: Endpoint) -> str:
+    """Return the name of the role in the server; Supabase's poolers want the project behind it."""
+    return endpoint.user.partition(".")[0] if endpoint.target == "supabase" else endpoint.user
 
 
 def _direct(endpoint: Endpoint) -> str:

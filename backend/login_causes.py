@@ -170,6 +170,7 @@ LOGIN_CAUSES = (
         _NOT_ADMITTED,
         _HOST_RULES,
         re.compile(r"no pg_hba\.conf entry|pg_hba\.conf rejects"),
+        hosted_hint="Check {SSLMODE} in .env, and the project's network restrictions.",
     ),
     Cause(
         "no tls",
@@ -207,7 +208,7 @@ LOGIN_CAUSES = (
     ),
     Cause(
         "address not allowed",
-        "{target} server at {where} lets this machine's address not in",
+        "{target} server at {where} does not let this machine's address in",
         "Add the address to the project's allowed addresses, IPv4 and IPv6.",
         re.compile(
             r"IP address .* is not allowed to connect|not in tenant allow_list|EADDRNOTALLOWED"
@@ -217,7 +218,7 @@ LOGIN_CAUSES = (
         "startup parameter",
         "pooler at {where} takes no startup parameter {name}",
         "The admin endpoint must not be a pooler's: {direct}; or give the setting to the role"
-        " (ALTER ROLE {user} SET …).",
+        " (ALTER ROLE {role} SET …).",
         re.compile(r"unsupported startup parameter(?: in options)?: (?P<name>[\w.]+)"),
     ),
     ASLEEP,
@@ -261,6 +262,8 @@ NOT_ADMITTED = Cause(
     _HOST_RULES,
     # A server that is starting asks nobody for a password, whatever language it says so in.
     passing=True,
+    hosted_hint="Compare {HOST}, {PORT} and {USER} in .env with the dashboard, and ask the vendor's"
+    " list of connection errors about this text.",
 )
 EXPIRED = Cause(
     "expired",

@@ -123,9 +123,15 @@ def why_read_only(
         return word(statement_causes.REPLICA, endpoint, text)
     if setting == "off" or source in {"session", "client"}:
         return word(statement_causes.ONE_SESSION, endpoint, text)
-    if source in {"database", "user", "database user"}:
+    role, database = connection.info.user, connection.info.dbname
+    thawed = {
+        "database": f'DATABASE "{database}"',
+        "user": f'ROLE "{role}"',
+        "database user": f'ROLE "{role}" IN DATABASE "{database}"',
+    }.get(source)
+    if thawed:
         owner = "database" if source == "database" else "role"
-        return word(statement_causes.FROZEN, endpoint, text, owner=owner, OWNER=owner.upper())
+        return word(statement_causes.FROZEN, endpoint, text, owner=owner, thawed=thawed)
     return word(statement_causes.DISK_FULL, endpoint, text)
 
 

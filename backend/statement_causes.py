@@ -26,7 +26,7 @@ STATEMENT_CAUSES = (
     Cause(
         "statement timeout",
         "{target} server at {where} ended a statement that took too long (statement_timeout)",
-        "Raise it for the role with ALTER ROLE {user} SET statement_timeout = '1h', then repeat the"
+        "Raise it for the role with ALTER ROLE {role} SET statement_timeout = '1h', then repeat the"
         " command; Supabase's default is 2 minutes, 8 and 3 seconds for the roles of its API.",
         re.compile(r"canceling statement due to statement timeout"),
         state="57014",
@@ -130,7 +130,8 @@ REPLICA = Cause(
 FROZEN = Cause(
     "frozen",
     "{target} database at {where} is frozen: default_transaction_read_only is set for its {owner}",
-    "Whoever froze it thaws it with ALTER {OWNER} … RESET default_transaction_read_only.",
+    "Somebody wants nothing to change there; once that is over: ALTER {thawed} RESET"
+    " default_transaction_read_only.",
 )
 DISK_FULL = Cause(
     "read-only server",

@@ -99,7 +99,7 @@ def selection_for(settings: Settings, target: str) -> dict[str, str]:
     if not own:
         raise ConfigurationError(
             f"COMPOSE_FILE does not name {FILE}: {separator.join(names)}",
-            f"Name it in .env, before the files that are laid over it: COMPOSE_FILE={FILE}",
+            f"Set COMPOSE_FILE={FILE} in .env, with the files that are laid over it behind that.",
         )
     overlay = [] if target == "local" else [OVERLAY]
     files = [*kept[: own[0]], *overlay, *kept[own[0] :]]

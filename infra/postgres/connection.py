@@ -65,7 +65,9 @@ def connect(
         except psycopg.Error as error:
             # What was being read when it happened, where somebody noted it.
             notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
-            found = _explain(endpoint, connection, error)
+            # A source is only read: what wants to write there is its own, whatever it is.
+            writes = side == "source" and isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+            found = None if writes else _explain(endpoint, connection, error)
             lost = _is_lost(error) or (found is not None and found.passing)
             if found is not None:
                 message, hint = f"{notes}{found.message}", found.hint

@@ -167,20 +167,50 @@ def test_a_pool_of_one_session_is_enough(grid: Grid, mode: Mode) -> None:
 
 
 def small_pool(grid: Grid, mode: Mode) -> Entrance:
-    normal = grid.pooler(mode)
-    port = server.free_port()
+    return start(grid, mode, default_pool_size="1", max_prepared_statements="0")
+
+
+def start(grid: Grid, mode: Mode, *, port: int | None = None, **settings: str) -> Entrance:
+    """Start one more pooler, with settings that the grid's own do not have."""
+    port = port or server.free_port()
     grid.base.start_pooler(
         port,
         {"*": ""},
         certificate=grid.authority.issue(),
+        files=None,
         pool_mode=mode,
-        default_pool_size="1",
-        max_prepared_statements="0",
         auth_user=grid.base.superuser,
         auth_dbname="postgres",
         auth_query="SELECT usename, passwd FROM pg_shadow WHERE usename = $1",
+        **settings,
     )
-    return replace(normal, port=port)
+    return replace(grid.direct(), port=port)
+
+
+def test_a_proxy_that_keeps_no_session_for_the_next_client_counts_as_direct(grid: Grid) -> None:
+    # Such a session is closed once it has been used.
+    entrance = start(grid, "session", server_lifetime="0")
+
+    assert pooling.kind(endpoint_of(entrance)) == "direct"
+
+
+def test_a_session_that_nobody_cleans_is_found_to_leak(grid: Grid) -> None:
+    found = examine(endpoint_of(start(grid, "session", server_reset_query="")))
+
+    assert found.pooling == "session"
+    assert found.sessions is not None
+    assert found.sessions.leaks
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_processes_that_share_a_port_but_no_sessions_are_seen_through(
+    grid: Grid, mode: Mode
+) -> None:
+    entrance = start(grid, mode, so_reuseport="1")
+    for _ in range(3):
+        grid.base.run_pooler(entrance.port)
+
+    assert [pooling.kind(endpoint_of(entrance)) for _ in range(5)] == [mode] * 5
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -170,7 +170,7 @@ ANSWERS = [
     Answer(
         "some new text of the vendor",
         "supabase database at {where} lets nobody in this way: some new text of the vendor",
-        "Check SUPABASE_DB_SSLMODE",
+        "Compare SUPABASE_DB_HOST, SUPABASE_DB_PORT and SUPABASE_DB_USER in .env",
         lost=True,
     ),
 ]

@@ -297,7 +297,7 @@ QUOTED = {
     "expires": "2026-01-01",
     "issuer": "R11",
     "owner": "database",
-    "OWNER": "DATABASE",
+    "thawed": "DATABASE market",
 }
 
 
@@ -375,3 +375,11 @@ def test_a_password_that_the_server_repeats_is_left_out() -> None:
 )
 def test_the_line_that_matters_is_what_the_server_says_itself(text: str, line: str) -> None:
     assert said(text) == line
+
+
+def test_a_role_is_named_without_the_project_that_a_pooler_wants_behind_it() -> None:
+    text = "canceling statement due to statement timeout"
+    found = explain(replace(SUPABASE, user="postgres.abc"), text, "57014")
+
+    assert found is not None
+    assert "ALTER ROLE postgres SET statement_timeout" in found.hint

@@ -56,7 +56,7 @@ COMMANDS = {
 }
 
 # Those that texts may name already.
-COMING = {"adopt", "doctor", "probe"}
+COMING = {"adopt", "doctor"}
 
 
 def test_the_menu_is_short() -> None:

@@ -19,6 +19,14 @@ _FREE_PLANS = {"neon": 500_000_000, "supabase": 500_000_000}
 _LITTLE_ROOM = 6
 _VERIFIED = {"verify-ca", "verify-full"}
 
+# How systems say that a network has no IPv6, in the words of two C libraries.
+_NO_ROUTE = {
+    "network is unreachable",
+    "cannot assign requested address",
+    "network unreachable",
+    "address not available",
+}
+
 _NOTHING_CREATED = Cause(
     "creates nothing",
     "role {user!r} may create nothing in database {database!r} at {where}",
@@ -60,7 +68,7 @@ def problems(found: Examined) -> Iterator[SlipwayError]:
 
 def unreachable_inside(found: Examined, said: str) -> SlipwayError:
     """Say that containers do not reach what this machine reaches; `said` is their system's word."""
-    only_ipv6 = {address.family for address in found.addresses} == {"IPv6"}
+    only_ipv6 = {address.family for address in found.addresses} == {"IPv6"} and said in _NO_ROUTE
     cause = _NO_IPV6_INSIDE if only_ipv6 else _NOT_FROM_CONTAINERS
     worded = word(cause, found.endpoint, said)
     if only_ipv6 and found.endpoint.target == "supabase":

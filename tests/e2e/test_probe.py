@@ -111,3 +111,28 @@ def test_a_host_with_ipv6_only_is_named_with_its_remedy(checkout: Checkout) -> N
     (problem,) = [problem for problem in found["problems"] if problem["containers"]]
     assert "IPv6 addresses only, and containers of the stack have no IPv6" in problem["message"]
     assert "session pooler" in problem["hint"]
+
+
+def test_the_stacks_own_database_is_probed_for_both_roles(stack: Checkout) -> None:
+    found = json.loads(stack.expect("probe", "local", "--json"))
+
+    endpoints = found["endpoints"]
+    network = {
+        "network": f"{stack.project}_default",
+        "addresses": [{"address": "db", "error": None}],
+    }
+    for role, user in (("admin", "DB_OWNER_USER"), ("app", "DB_USER")):
+        known = endpoints[role]
+        assert known["containers"] == network
+        assert known["pooling"] == "direct"
+        assert known["role"]["name"] == stack.values[user]
+    assert endpoints["admin"]["role"]["creates_schemas"]
+    assert not endpoints["app"]["role"]["creates_schemas"]
+
+
+def test_the_old_install_is_probed_as_it_is_read(stack: Checkout) -> None:
+    found = json.loads(stack.expect("probe", "source", "--json"))
+
+    assert list(found["endpoints"]) == ["admin"]
+    assert found["endpoints"]["admin"]["tls"]["problem"] == "no tls"
+    assert found["endpoints"]["admin"]["role"]["superuser"]

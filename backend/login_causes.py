@@ -49,7 +49,7 @@ REFUSED = Cause(
     "Check {USER} and {PASSWORD} in .env, and that the server at {where} is the one you mean.",
     re.compile(
         r"password authentication failed|SASL authentication failed|no password supplied"
-        r"|is not permitted to log in|user not found in the database"
+        r"|is not permitted to log in|user not found in the database|permission denied for database"
         r'|role "[^"]*" does not exist'
     ),
     local_hint="Run `invoke up`, which sets the roles' passwords to those in .env.",

@@ -9,12 +9,12 @@ from infra.errors import SourceError, SourceLostError
 from infra.postgres.connection import Connection, connect
 from tests.fixtures.servers import Server
 
-LOCKED = "pg_catalog.pg_statistic_ext"
+LOCKED = "pg_catalog.pg_foreign_server"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ; "
 FAILURES = {
     "a snapshot that is gone": (f"{READ}SET TRANSACTION SNAPSHOT '00000003-00000002-1'", True),
     "a lock that is not to be had": (
-        "SET lock_timeout = 50; LOCK TABLE pg_catalog.pg_statistic_ext",
+        "SET lock_timeout = 50; LOCK TABLE pg_catalog.pg_foreign_server",
         True,
     ),
     "a session that was ended": ("SELECT pg_catalog.pg_terminate_backend(pg_backend_pid())", True),

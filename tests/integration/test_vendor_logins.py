@@ -8,7 +8,6 @@ chain", for which it says "certificate verify failed".
 from __future__ import annotations
 
 import socket
-import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -18,14 +17,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from backend import reachability, tls
+from backend import reachability
 from backend.config import Endpoint, Secret
 from backend.errors import MigrationError
 from backend.reachability import diagnose, log_in
-from infra.errors import TargetError, TargetLostError
+from infra.errors import TargetLostError
 from infra.postgres.connection import connect
 from migrations import session
-from tests.doubles.certificates import Authority, Kind
+from tests.doubles.certificates import Authority
 from tests.doubles.front import (
     Front,
     Refusal,
@@ -34,9 +33,8 @@ from tests.doubles.front import (
     nobody,
     tenant,
 )
+from tests.fixtures.logins import PASSWORD, endpoint, refusal, shown, trusting
 from tests.fixtures.servers import Server
-
-PASSWORD = "right-and-secret"
 
 
 @pytest.fixture
@@ -48,35 +46,6 @@ def front() -> Iterator[Front]:
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("front") / "ca.pem", "127.0.0.1")
-
-
-def shown(authority: Authority, kind: Kind = "right") -> ssl.SSLContext | None:
-    """Return what a server needs to show a certificate of that kind."""
-    certificate = authority.issue(kind)
-    if certificate is None:
-        return None
-    file = authority.file.with_name("server.pem")
-    file.write_bytes(certificate.key + certificate.chain)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
-
-
-def endpoint(front: Front, target: str = "supabase", sslmode: str = "prefer") -> Endpoint:
-    return Endpoint(
-        target, "admin", "127.0.0.1", front.port, "market", "shop", Secret(PASSWORD), sslmode
-    )
-
-
-def trusting(front: Front, authority: Authority) -> Endpoint:
-    return replace(endpoint(front, sslmode="verify-full"), sslrootcert=str(authority.file))
-
-
-def refusal(way: Endpoint) -> TargetError:
-    with pytest.raises(TargetError) as caught, connect(way, "target"):
-        pass
-    assert PASSWORD not in f"{caught.value.message} {caught.value.hint}"
-    return caught.value
 
 
 @dataclass(frozen=True)
@@ -254,81 +223,6 @@ def ticket_cache(now: int) -> bytes:
     nothing = struct.pack("!BIII", 0, 0, 0, 0)
     server = principal(b"krbtgt", b"TEST")
     return b"\x05\x04\x00\x00" + client + client + server + key + times + nothing + data(b"") * 2
-
-
-CERTIFICATES: dict[Kind, tuple[str, str]] = {
-    "expired": ("has expired on ", "Wait until the server has a new one"),
-    "wrong name": (
-        "is made out for 'elsewhere.example'",
-        "Set SUPABASE_DB_HOST in .env to the name that the vendor gives",
-    ),
-    "other authority": (
-        "is signed by 'trustme",
-        "Set SUPABASE_DB_SSLROOTCERT in .env to the file with the vendor's CA",
-    ),
-    "none": ("speaks no TLS, which SUPABASE_DB_SSLMODE asks for", "SUPABASE_DB_HOST"),
-}
-
-
-@pytest.mark.parametrize("kind", CERTIFICATES)
-def test_what_is_wrong_with_a_certificate_is_named(
-    front: Front, authority: Authority, kind: Kind
-) -> None:
-    front.certificate = shown(authority, kind)
-    message, hint = CERTIFICATES[kind]
-
-    error = refusal(trusting(front, authority))
-
-    assert f"server at 127.0.0.1:{front.port}" in error.message
-    assert message in error.message
-    assert hint in error.hint
-    assert not isinstance(error, TargetLostError)
-    assert front.logins == 0
-
-
-def test_a_file_of_certificates_that_is_gone_is_named(front: Front, authority: Authority) -> None:
-    front.certificate = shown(authority)
-
-    error = refusal(replace(trusting(front, authority), sslrootcert="/nowhere/ca.pem"))
-
-    assert error.message == "file of trusted certificates '/nowhere/ca.pem' cannot be read"
-    assert "Set SUPABASE_DB_SSLROOTCERT in .env" in error.hint
-
-
-def test_the_certificate_itself_is_told(front: Front, authority: Authority) -> None:
-    kinds: tuple[Kind, ...] = ("right", "expired", "wrong name", "other authority", "none")
-    found = {}
-    for kind in kinds:
-        front.certificate = shown(authority, kind)
-        found[kind] = tls.inspect("127.0.0.1", front.port, authority.file, 5)
-
-    assert {kind: certificate.problem for kind, certificate in found.items()} == {
-        "right": None,
-        "expired": "expired",
-        "wrong name": "wrong name",
-        "other authority": "unknown authority",
-        "none": "no tls",
-    }
-    assert (found["right"].issuer, found["right"].names) == (
-        "Slipway test servers",
-        ("127.0.0.1",),
-    )
-    assert found["wrong name"].names == ("elsewhere.example",)
-    expired, right = found["expired"].expires, found["right"].expires
-    assert expired is not None
-    assert right is not None
-    assert expired.timestamp() < time.time() < right.timestamp()
-    with pytest.raises(FileNotFoundError):
-        tls.inspect("127.0.0.1", front.port, Path("/nowhere/ca.pem"), 5)
-
-
-def test_what_is_no_postgresql_has_no_certificate(authority: Authority) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.listen()
-        port = listener.getsockname()[1]
-        # It takes the connection and never says a word.
-        with pytest.raises(TimeoutError):
-            tls.inspect("127.0.0.1", port, authority.file, 0.1)
 
 
 @pytest.mark.parametrize("target", ["supabase", "neon"])

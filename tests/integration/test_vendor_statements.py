@@ -349,7 +349,7 @@ def test_a_startup_parameter_that_a_pooler_does_not_take_is_told(grid: Grid) -> 
 
 def test_a_wrong_password_at_a_pooler_is_told(grid: Grid) -> None:
     way = through(grid.pooler("session"))
-    wrong = replace(way, password=Secret("wrong"))
+    wrong = replace(way, password=Secret("another-one"))
 
     error = refusal(wrong)
 

@@ -125,6 +125,7 @@ LOGINS = {
         "FATAL:  SASL authentication failed",
         'FATAL:  role "shop" does not exist',
         'FATAL:  role "shop" is not permitted to log in',
+        'FATAL:  permission denied for database "market"',
         "FATAL:  (EAUTHQUERY) user not found in the database",
     ],
 }

@@ -145,7 +145,13 @@ class Stack:
             )
 
     def psql(self, command: str, *, superuser: bool) -> list[str]:
-        """Return the command line of psql on the local database."""
+        """Return the command line of psql on the local database; RefusedError on a hosted one."""
+        if self.target != _LOCAL:
+            raise RefusedError(
+                f"the stack is on {self.target}, and psql opens the local database only",
+                f"Use {self.target}'s own console, or a psql of yours with "
+                f"{self.target.upper()}_DB_* of .env.",
+            )
         if not self._engine.is_running(self._settings.project, "db"):
             raise _not_running()
         admin = self._settings.superuser if superuser else self._settings.config.admin

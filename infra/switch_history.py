@@ -58,7 +58,7 @@ def freshness(journal: Journal, *, active: str, target: str, written: int | None
             text=f"perhaps stale: {when}; what {active} got since then cannot be told",
         )
     if written == before:
-        return Freshness(fresh=True, text=f"fresh: {when}, nothing was written there since then")
+        return Freshness(fresh=True, text=f"fresh: {when}, no change there is known since")
     changes = written - before
     return Freshness(
         fresh=False,

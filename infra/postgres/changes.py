@@ -24,8 +24,8 @@ WHERE NOT EXISTS (
 def written(connection: Connection) -> int:
     """Return how many rows of the database were inserted, updated or deleted, all told.
 
-    The server learns of a session's changes within a second of their commit, and begins again at
-    zero after a crash.
+    The server learns of a session's changes when it ends, or ten seconds later at most where it
+    stays, as a pooler's do; after a crash it begins again at zero.
     """
     row = connection.execute(_WRITTEN).fetchone()
     return int(row[0]) if row else 0

@@ -33,6 +33,18 @@ def service(
 HEALTHY = [service("db"), service("redis")]
 
 
+class Recovering(FakeEngine):
+    """Knows other services each time it is asked."""
+
+    def __init__(self, *states: list[Service]) -> None:
+        super().__init__()
+        self.states = list(states)
+
+    def services(self, project: str) -> list[Service]:
+        del project
+        return self.states.pop(0)
+
+
 class Case:
     """A stack with a runner that records and an engine that is none."""
 

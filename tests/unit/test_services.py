@@ -10,7 +10,7 @@ from infra.engine.client import Service
 from infra.errors import ConfigurationError, EngineError, RefusedError
 from infra.process import Completed
 from tests.unit.conftest import FakeEngine, MakeSettings, RecordingRunner
-from tests.unit.stacks import HEALTHY, NEON, Case, failure, service
+from tests.unit.stacks import HEALTHY, NEON, Case, Recovering, failure, service
 
 
 @pytest.fixture
@@ -90,18 +90,6 @@ def test_a_port_held_by_our_own_service_is_no_problem(case: Case, listening: int
     case.runner.expect(case.compose.up(["db", "redis"]))
 
     built.start()
-
-
-class Recovering(FakeEngine):
-    """Knows other services each time it is asked."""
-
-    def __init__(self, *states: list[Service]) -> None:
-        super().__init__()
-        self.states = list(states)
-
-    def services(self, project: str) -> list[Service]:
-        del project
-        return self.states.pop(0)
 
 
 def test_a_start_waits_until_every_service_is_healthy(

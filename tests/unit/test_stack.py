@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infra import migrations, stack
+from infra.engine.compose import Compose
 from infra.errors import (
     ConfigurationError,
     EngineError,
@@ -16,7 +17,7 @@ from infra.migrations import SchemaState
 from infra.stack import Status
 from infra.transfer.journal import Journal
 from tests.unit.conftest import FakeEngine, MakeSettings, RecordingRunner
-from tests.unit.stacks import NEON, Case, failure, service
+from tests.unit.stacks import NEON, Case, Recovering, failure, service
 
 
 @pytest.fixture
@@ -139,6 +140,36 @@ def test_psql_needs_the_stacks_database(case: Case) -> None:
 
     failure(
         lambda: built.psql("", superuser=False),
+        RefusedError,
+        "the stack's database is not running",
+        "Start it with `invoke up`.",
+    )
+
+
+def test_psql_opens_no_hosted_database(case: Case) -> None:
+    built = case.stack(FakeEngine([service("db")]), NEON)
+
+    failure(
+        lambda: built.psql("", superuser=False),
+        RefusedError,
+        "the stack is on neon, and psql opens the local database only",
+    )
+
+
+def test_a_database_that_has_to_run_is_started_beside_a_hosted_one(case: Case) -> None:
+    built = case.stack(Recovering([], [], [service("db")]), NEON)
+    local = Compose(built.on_local().settings)
+    case.runner.expect(local.up(["db"]))
+    case.runner.expect(local.build_migrator())
+    # Somebody's own schema is nothing to stop at: the roles are set by then.
+    case.runner.expect(local.migrate(), returncode=9, stderr="error: it is so\nHINT: Stamp it.\n")
+
+    built.require_database()
+
+
+def test_the_stacks_own_database_is_not_started_unasked(case: Case) -> None:
+    failure(
+        case.stack(FakeEngine()).require_database,
         RefusedError,
         "the stack's database is not running",
         "Start it with `invoke up`.",

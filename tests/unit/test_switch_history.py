@@ -58,7 +58,7 @@ def test_nothing_written_since_the_transfer_is_fresh(journal: Journal) -> None:
 
     assert seen(journal, 7) == Freshness(
         fresh=True,
-        text=f"fresh: transferred from local at {MOMENT}, nothing was written there since then",
+        text=f"fresh: transferred from local at {MOMENT}, no change there is known since",
     )
 
 

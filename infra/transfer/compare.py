@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,10 @@ MISSING, UNEXPECTED = "missing", "not expected"
 # Kinds in whose definition PostgreSQL 16 began to leave out the table before each column.
 _REWRITTEN = {"view", "materialized view", "continuous aggregate"}
 _VERSIONS_PER_MAJOR = 10000
+_EXPRESSIONS = {"definition", "using", "check"}
+# `IN ('a', 'b')` on a column of type varchar.
+_VARYING = re.compile(r"'(?:[^']|'')*'::character varying")
+_CAST_LIST = re.compile(rf"\(ARRAY\[({_VARYING.pattern}(?:, {_VARYING.pattern})*)\]\)::text\[\]")
 _TABLES = {"table", "hypertable", "continuous aggregate"}
 
 
@@ -90,8 +95,20 @@ def _order(change: Difference) -> tuple[str, str, str]:
 
 
 def _lawful(change: Difference) -> bool:
-    """Extensions come in the target's version, but for TimescaleDB, whose catalog fits one only."""
+    """Extensions come in the target's version, but for TimescaleDB, whose catalog fits one only.
+
+    A list of texts that was read back from what PostgreSQL printed is printed in another form.
+    """
+    if change.aspect in _EXPRESSIONS:
+        return _each_cast(change.expected) == _each_cast(change.found)
     return (change.kind, change.aspect) == ("extension", "version") and change.name != "timescaledb"
+
+
+def _each_cast(expression: str) -> str:
+    """Write the cast of a list of texts as one of each of its elements."""
+    return _CAST_LIST.sub(
+        lambda found: "ARRAY[" + _VARYING.sub(r"(\g<0>)::text", found[1]) + "]", expression
+    )
 
 
 def _lawful_across_majors(change: Difference) -> bool:

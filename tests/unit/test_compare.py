@@ -356,3 +356,25 @@ def test_what_is_taken_away_is_named(one: Receipt, data: st.DataObject) -> None:
     missing = {(change.kind, change.name) for change in compare(one, fewer).differences}
     extra = {(change.kind, change.name) for change in compare(fewer, one).differences}
     assert missing == extra == {(table.kind, str(table)), (found.kind, found.name)}
+
+
+PRINTED = (
+    "CHECK (((side)::text = ANY "
+    "((ARRAY['buy'::character varying, 'it''s'::character varying])::text[])))"
+)
+READ_BACK = (
+    "CHECK (((side)::text = ANY "
+    "(ARRAY[('buy'::character varying)::text, ('it''s'::character varying)::text])))"
+)
+
+
+def test_a_list_of_texts_is_the_same_in_the_form_that_a_restore_gives_it() -> None:
+    def constraint(definition: str) -> Receipt:
+        found = DatabaseObject("constraint", "side on public.trade", {"definition": definition})
+        return Receipt(170000, recoded=False, tables=(), objects=(found,))
+
+    both = compare(constraint(PRINTED), constraint(READ_BACK))
+    other = compare(constraint(PRINTED), constraint(READ_BACK.replace("buy", "sell")))
+
+    assert (both.differences, len(both.adapted)) == ((), 1)
+    assert len(other.differences) == 1

@@ -30,7 +30,7 @@ _LOCAL = "local"
 _SOURCE = "source"
 _DATABASE = "db"
 # From then on services may have been stopped or changed.
-_CHANGED = {"migrated", "stopped", "flipped", "restarted"}
+_CHANGED = {"migrated", "left", "flipped", "restarted"}
 
 Say = Callable[[str], None]
 
@@ -118,7 +118,7 @@ class Switching:
             if _DATABASE in record.entry.facts["present"]:
                 say("stopping the local database")
             self._remove_database()
-        record.reach("stopped")
+        record.reach("left")
         self._journal.boundary("flipping")
         envfile.update(self._env_file, new.selection)
         record.reach("flipped")

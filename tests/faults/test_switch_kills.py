@@ -37,7 +37,7 @@ STAYS = (
     "after-confirmed",
     "before-migrated",
     "after-migrated",
-    "before-stopped",
+    "before-left",
     "flipping",
 )
 MOVES = ("before-flipped", "after-flipped", "before-restarted", "after-restarted", "after-done")
@@ -105,7 +105,7 @@ def test_a_switch_killed_anywhere_leaves_a_stack_that_works_on_one_target(
 
 
 @pytest.mark.parametrize(
-    ("origin", "point"), [("neon", "before-flipped"), ("local", "before-stopped")]
+    ("origin", "point"), [("neon", "before-flipped"), ("local", "before-left")]
 )
 def test_a_killed_switch_is_settled_by_the_next_command_alone(
     stack: Checkout, origin: str, point: str

@@ -303,7 +303,7 @@ def test_a_killed_switch_is_settled_as_the_file_says(
     record = case.journal.begin("switch", database="trading", archive="local")
     record.reach("begun", target="neon", before=AT["local"], after=AT["neon"],
                  present=["db", "redis"], starts_database=False)  # fmt: skip
-    record.reach("stopped")
+    record.reach("left")
     envfile.update(case.world.root / ".env", AT[now])
     # Somebody started what was stopped, or it was not stopped yet.
     case.world.running = {"db"}

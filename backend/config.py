@@ -21,6 +21,8 @@ _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # Elsewhere than here nothing may go on in plaintext unless that is what was asked for.
 _HOSTED_SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
+# Only there is the pooler's name made of the server's.
+_NEON = ".neon.tech"
 # A hosted database that sleeps needs this long to wake. Seconds.
 _CONNECT_TIMEOUT = 15
 
@@ -263,7 +265,7 @@ def _redis_endpoint(variables: Variables, *, in_container: bool) -> RedisEndpoin
 
 
 def _pool_host(target: str, host: str) -> str:
-    label, dot, domain = host.partition(".")
-    if target == "neon" and dot and not label.endswith("-pooler"):
+    label, _, domain = host.partition(".")
+    if target == "neon" and host.endswith(_NEON) and not label.endswith("-pooler"):
         return f"{label}-pooler.{domain}"
     return host

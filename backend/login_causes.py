@@ -64,6 +64,7 @@ NO_CONNECTION_LEFT = Cause(
         r"too many clients already|too many connections for|remaining connection slots"
         r"|no more connections allowed|max_client_conn|max client connections reached"
         r"|Too many connections to this endpoint|Failed to acquire permit"
+        r"|no session was to be had in time|query_wait_timeout"
     ),
     state="53300",
     passing=True,

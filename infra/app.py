@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from infra import settings, switch_history
+from infra import settings
 from infra.console import Console
 from infra.engine.client import Engine
 from infra.engine.compose import Compose
@@ -17,7 +17,7 @@ from infra.settings import Settings
 from infra.stack import Stack
 from infra.switching import Switching
 from infra.transfer import recovery
-from infra.transfer.journal import Entry, Journal
+from infra.transfer.journal import SWITCH, Entry, Journal
 from infra.transfer.recovery import Owned
 from infra.transfers import Transfers
 
@@ -76,7 +76,7 @@ class App:
             self.engine.remove_orphaned_tools()
             # A killed switch may have left the database stopped that the others need.
             for entry in interrupted:
-                if entry.command == switch_history.COMMAND:
+                if entry.command == SWITCH:
                     say(f"recovered: {self.switching.settle(entry)}")
             for line in recovery.settle_all(self.journal, self._server_of):
                 say(f"recovered: {line}")

@@ -21,7 +21,7 @@ from infra.transfer import prediction, recovery, swap
 from infra.transfer import undo as undoing
 from infra.transfer.archive import Archive, verify_files
 from infra.transfer.destination import Destination
-from infra.transfer.journal import Journal, Record
+from infra.transfer.journal import SWITCH, Journal, Record
 from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
 from infra.transfer.receipt import Receipt
@@ -64,6 +64,7 @@ class Local:
             record = self._journal.begin("restore", database=there.database, archive=found.name)
             with recovery.settled(maintenance, there.superuser, record):
                 record.reach("surveyed")
+                self._journal.refuse_beside(record.entry, command=SWITCH)
                 plan = self._plan(found, there, jobs)
                 plan.require()
                 record.reach("planned")
@@ -123,18 +124,16 @@ class Local:
         return found, self._target()
 
     def _target(self) -> Destination:
-        local = self._settings.target("local")
-        if local.admin is None or local.app is None:
-            raise UsageError(f"target local: {local.problem}", "Correct these lines in .env.")
+        admin = self._settings.admin(recovery.LOCAL)
         superuser, project = self._settings.superuser, self._settings.project
         desktop = self._engine.is_desktop()
         return Destination(
             superuser=superuser,
-            owner=local.admin,
-            role=local.admin.user,
-            application=local.app.user,
+            owner=admin,
+            role=admin.user,
+            application=self._settings.app(recovery.LOCAL).user,
             superuser_server=client_images.server(superuser, project, desktop=desktop),
-            owner_server=client_images.server(local.admin, project, desktop=desktop),
+            owner_server=client_images.server(admin, project, desktop=desktop),
         )
 
     def _plan(self, found: Archive, there: Destination, jobs: int) -> Plan:

@@ -25,6 +25,7 @@ from infra.postgres import (
 from infra.postgres.connection import Connection, connect
 from infra.postgres.survey import Survey
 from infra.settings import Settings
+from infra.targets import CAPABILITIES
 from infra.transfer import plan as planning
 from infra.transfer import prediction, shared_findings, swap
 from infra.transfer.destination import Destination
@@ -89,12 +90,9 @@ class Preparation:
 
     def destination(self, name: str) -> Destination:
         """Return a target as a place to load into; UsageError where it is not configured."""
-        found = self._settings.target(name)
-        if found.admin is None or found.app is None:
-            raise UsageError(f"target {name}: {found.problem}", "Correct these lines in .env.")
-        superuser, project = self._settings.highest(name), self._settings.project
-        desktop = self._engine.is_desktop()
-        owner, application = found.admin.user, found.app.user
+        admin, superuser = self._settings.admin(name), self._settings.highest(name)
+        project, desktop = self._settings.project, self._engine.is_desktop()
+        owner, application = admin.user, self._settings.app(name).user
         schemas: tuple[str, ...] = ()
         if name not in _LOCAL:
             with connect(superuser, "target") as connection:
@@ -104,12 +102,12 @@ class Preparation:
                 schemas = shared_database.schemas(connection)
         return Destination(
             superuser=superuser,
-            owner=found.admin,
+            owner=admin,
             role=owner,
             application=application,
             superuser_server=client_images.server(superuser, project, desktop=desktop),
-            owner_server=client_images.server(found.admin, project, desktop=desktop),
-            in_place=not found.capabilities.renames_databases,
+            owner_server=client_images.server(admin, project, desktop=desktop),
+            in_place=not CAPABILITIES[name].renames_databases,
             platform_schemas=schemas,
         )
 

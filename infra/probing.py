@@ -12,11 +12,11 @@ from infra.engine import dialling
 from infra.engine import tools as client_images
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
-from infra.errors import SlipwayError, UsageError
+from infra.errors import SlipwayError
 from infra.postgres.endpoint import findings
 from infra.postgres.endpoint.examination import Examined, examine
 from infra.settings import Settings
-from infra.targets import Capabilities
+from infra.targets import CAPABILITIES, Capabilities
 
 Role = Literal["admin", "app"]
 
@@ -129,19 +129,18 @@ class Probed:
 def probe(settings: Settings, engine: Engine, tools: ClientTools, name: str) -> Probed:
     """Probe a target's endpoints, as far as they differ.
 
-    Raises UsageError where the target's settings cannot be used, EngineError without Docker.
+    Raises ConfigurationError where the target's settings cannot be used, EngineError without
+    Docker.
     """
-    target = settings.target(name)
-    if target.admin is None:
-        raise UsageError(f"target {name}: {target.problem}", "Correct these lines in .env.")
-    endpoints = tuple(examine(endpoint) for endpoint in _distinct(target.admin, target.app))
+    admin, app = settings.admin(name), settings.app(name)
+    endpoints = tuple(examine(endpoint) for endpoint in _distinct(admin, app))
     inside = dict(_dial(settings, engine, tools, endpoints))
     problems = tuple(_problems(endpoints, inside))
-    return Probed(name, target.capabilities, endpoints, inside, problems)
+    return Probed(name, CAPABILITIES[name], endpoints, inside, problems)
 
 
-def _distinct(admin: Endpoint, app: Endpoint | None) -> Sequence[Endpoint]:
-    return [admin] if app is None or str(app) == str(admin) else [admin, app]
+def _distinct(admin: Endpoint, app: Endpoint) -> Sequence[Endpoint]:
+    return [admin] if str(app) == str(admin) else [admin, app]
 
 
 def _dial(

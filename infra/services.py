@@ -167,6 +167,12 @@ def _compose_failure(answer: Completed) -> SlipwayError:
         return ConfigurationError(
             f"settings cannot be used: {missing.group(1)} is missing", "Set it in .env."
         )
+    absent = re.search(r"bind source path does not exist: (\S+)", answer.stderr)
+    if absent:
+        return ConfigurationError(
+            f"settings cannot be used: there is no file {absent.group(1)}",
+            "Correct SUPABASE_DB_SSLROOTCERT or NEON_DB_SSLROOTCERT in .env, whichever names it.",
+        )
     return EngineError(
         f"docker compose up failed: {last_line(answer)}",
         "Run `docker compose config` to check the files, `invoke logs` for the services.",

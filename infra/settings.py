@@ -75,11 +75,26 @@ class Settings:
         return endpoint
 
     def highest(self, name: str) -> Endpoint:
-        """Return the way into a target for whoever may do most there; UsageError without one."""
+        """Return the way into a target for whoever may do most there; see `admin`."""
+        return self.superuser if name == "local" else self.admin(name)
+
+    def admin(self, name: str) -> Endpoint:
+        """Return a target's admin endpoint; UsageError, ConfigurationError where it has none."""
         found = self.target(name)
         if found.admin is None:
-            raise UsageError(f"target {name}: {found.problem}", "Correct these lines in .env.")
-        return self.superuser if name == "local" else found.admin
+            problem = (found.problem or "").removeprefix("settings cannot be used: ")
+            hosted = name in base.TARGET_NAMES and name != "local"
+            raise ConfigurationError(
+                f"target {name}: {problem}",
+                f"Run `invoke target-set {name}`, or correct these lines in .env."
+                if hosted
+                else "Correct these lines in .env.",
+            )
+        return found.admin
+
+    def app(self, name: str) -> Endpoint:
+        """Return the endpoint of a target's applications: the admin's where it has no other."""
+        return self.target(name).app or self.admin(name)
 
     def source(self) -> Endpoint:
         """Return the old install; ConfigurationError names every variable that is missing."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.transfer.journal import Entry, Journal
+from infra.transfer.journal import SWITCH, Entry, Journal
 
-COMMAND = "switch"
 # After these a target holds what it was given.
 _LOADS = ("transfer", "restore", "undo")
 
@@ -21,7 +20,7 @@ class Freshness:
 
 def last_switch(journal: Journal, target: str) -> Entry | None:
     """Return the switch by which the stack came to its target; None where it never switched."""
-    switches = [entry for entry in journal.entries() if entry.command == COMMAND and _done(entry)]
+    switches = [entry for entry in journal.entries() if entry.command == SWITCH and _done(entry)]
     return switches[-1] if switches and switches[-1].facts["target"] == target else None
 
 

@@ -22,9 +22,9 @@ from infra.engine.tools import ClientTools
 from infra.errors import ConfigurationError, RefusedError, SlipwayError
 from infra.migrations import SchemaState
 from infra.stack import Stack
-from infra.switch_history import COMMAND, Freshness, freshness
+from infra.switch_history import Freshness, freshness
 from infra.switch_survey import Surveyed
-from infra.transfer.journal import Entry, Journal, Record
+from infra.transfer.journal import SWITCH, Entry, Journal, Record
 
 _LOCAL = "local"
 _SOURCE = "source"
@@ -80,7 +80,7 @@ class Switching:
         self._refuse_environment(new)
         startable = new.services.startable()
         record = self._journal.begin(
-            COMMAND, database=new.settings.config.admin.database, archive=old.target
+            SWITCH, database=new.settings.config.admin.database, archive=old.target
         )
         with self._settled(record, say):
             present = old.services.present()
@@ -93,7 +93,7 @@ class Switching:
                 present=present,
                 starts_database=starts,
             )
-            self._refuse_others(record.entry)
+            self._journal.refuse_beside(record.entry)
             if starts:
                 say("starting the local database")
                 new.services.start([_DATABASE])
@@ -205,14 +205,7 @@ class Switching:
                 "the source is only read: no stack can be on it",
                 "Move it with `invoke transfer --from source --to TARGET` and switch to that.",
             )
-        found = self._settings.target(name)
-        if found.problem:
-            raise ConfigurationError(
-                f"target {name}: {found.problem.removeprefix('settings cannot be used: ')}",
-                "Correct these lines in .env."
-                if name == _LOCAL
-                else f"Run `invoke target-set {name}`, or correct these lines in .env.",
-            )
+        self._settings.admin(name)
 
     def _refuse_environment(self, new: Stack) -> None:
         """Raise ConfigurationError where the environment would go before `.env`."""
@@ -226,14 +219,4 @@ class Switching:
                 raise ConfigurationError(
                     f"{name} is {seen[name]!r} in the environment, which goes before .env",
                     f"Run `unset {name}`, and the command again.",
-                )
-
-    def _refuse_others(self, mine: Entry) -> None:
-        for entry in self._journal.entries():
-            here = entry.host == mine.host and entry.id != mine.id
-            if here and not entry.ended and not entry.interrupted:
-                raise RefusedError(
-                    f"another command is at work in this checkout: {entry.command}, "
-                    f"pid {entry.pid}, since {entry.began}",
-                    "Wait for it to end, or end it; then run this one again.",
                 )

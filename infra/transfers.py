@@ -18,7 +18,7 @@ from infra.transfer import loading, recovery, swap
 from infra.transfer.destination import Destination, Staging
 from infra.transfer.export import Source, export
 from infra.transfer.in_place import InPlace
-from infra.transfer.journal import Journal, Record
+from infra.transfer.journal import SWITCH, Journal, Record
 from infra.transfer.maintenance import Maintenance
 from infra.transfer.plan import Plan
 from infra.transfer.progress import Progress
@@ -53,7 +53,8 @@ class Session:
         if not self.target.in_place:
             return "the database before is kept"
         archive = self.record.entry.facts.get("kept_as")
-        return f"archive {archive} has what was there" if archive else "nothing was there before"
+        there = f"archive {archive} has what was there" if archive else "nothing was there before"
+        return f"{there}; anon and authenticated may read none of it"
 
 
 class Transfers:
@@ -87,6 +88,7 @@ class Transfers:
             record = self._journal.begin("transfer", database=there.database, archive=origin)
             with recovery.settled(maintenance, there.superuser, record):
                 record.reach("surveyed", target=to)
+                self._journal.refuse_beside(record.entry, command=SWITCH)
                 prepared = self._preparation.prepare(source, there, options, discard=discard)
                 prepared.plan.require()
                 record.reach("planned")
@@ -119,7 +121,7 @@ class Transfers:
                         raise
                     raise VerificationError(
                         error.message,
-                        f"What was loaded was removed, {session.before}; the report in "
+                        f"What was loaded was removed: {session.before}. The report in "
                         "data/reports names everything.",
                         error.differences,
                     ) from error

@@ -118,12 +118,10 @@ def compare_sides(
 
 
 def _landing(settings: Settings, name: str) -> Landing:
-    target = settings.target(name)
-    if target.admin is None or target.app is None:
-        raise UsageError(f"target {name}: {target.problem}", "Correct these lines in .env.")
+    admin, app = settings.admin(name), settings.app(name)
     with connect(settings.highest(name), "target") as connection:
         return Landing.read(
             connection,
-            owner=role.known_as(connection, target.admin.user),
-            application=role.known_as(connection, target.app.user),
+            owner=role.known_as(connection, admin.user),
+            application=role.known_as(connection, app.user),
         )

@@ -13,6 +13,7 @@ MINIMUM_VERSION = (2, 24)
 # The stack itself, and what is laid over it where the database is elsewhere.
 FILE = "docker-compose.yml"
 OVERLAY = "docker-compose.cloud.yml"
+_CERTIFICATES = ("NEON_DB_SSLROOTCERT", "SUPABASE_DB_SSLROOTCERT", "SOURCE_DB_SSLROOTCERT")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,12 @@ class Compose:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what these command lines read, whatever `.env` says at the moment."""
-        return selection(self.settings.values)
+        """Return what these command lines read, whatever `.env` says at the moment.
+
+        Compose would take the word for the machine's own certificates for a file.
+        """
+        system = {name: "" for name in _CERTIFICATES if self.settings.values.get(name) == "system"}
+        return {**selection(self.settings.values), **system}
 
     def version(self) -> list[str]:
         """Ask for the plugin's version."""

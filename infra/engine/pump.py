@@ -15,6 +15,7 @@ from typing import Self
 from docker.errors import DockerException
 
 from backend.config import Secret
+from backend.reachability import another_try
 from infra.engine.client import Engine
 from infra.errors import (
     ClientToolError,
@@ -107,7 +108,8 @@ class _Side:
             hint = f"The server's code for this is SQLSTATE {state}."
         else:
             message = _unexplained(self.complaint) or f"psql ended with exit code {self.code}"
-            lost = self.code == _NO_CONNECTION and not _REFUSED.search(message)
+            hopeless = _REFUSED.search(message) or another_try(self.complaint) is False
+            lost = self.code == _NO_CONNECTION and not hopeless
             hint = "Look at the server's log, and check that it can be reached."
         return (self.lost if lost else self.failed)(message, hint)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.reachability import another_try
 from infra.postgres import names
 
 DUMP = "dump"
@@ -219,8 +220,11 @@ def restore_stages(*, database: str, jobs: int, lists: Sequence[str], strict: bo
 
 
 def lost_connection(stderr: str) -> bool:
-    """Tell from libpq's own words, which are English here, that the server went away."""
-    return _LOST.search(stderr) is not None
+    """Tell from libpq's own words, which are English here, that the server went away.
+
+    So it is with one that sleeps, or has no connection left at the moment.
+    """
+    return _LOST.search(stderr) is not None or another_try(stderr) is True
 
 
 def unexpected_errors(stderr: str) -> list[str]:

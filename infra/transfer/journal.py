@@ -28,6 +28,9 @@ _MODE = 0o700
 # Some systems know the moment of their start to the second only.
 _CLOCK_SECONDS = 2.0
 
+# It changes which database all others mean.
+SWITCH = "switch"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -113,6 +116,18 @@ class Journal:
     def interrupted(self) -> list[Entry]:
         """Return the entries whose process was killed, the oldest first."""
         return [entry for entry in self.entries() if entry.interrupted]
+
+    def refuse_beside(self, mine: Entry, *, command: str = "") -> None:
+        """Raise RefusedError while another command of this checkout, or such a one, is at work."""
+        for entry in self.entries():
+            here = entry.host == mine.host and entry.id != mine.id
+            at_work = here and not entry.ended and not entry.interrupted
+            if at_work and command in {"", entry.command}:
+                raise RefusedError(
+                    f"another command is at work in this checkout: {entry.command}, "
+                    f"pid {entry.pid}, since {entry.began}",
+                    "Wait for it to end, or end it; then run this one again.",
+                )
 
     def write(self, entry: Entry) -> None:
         """Put an entry on disk, whole or not at all."""

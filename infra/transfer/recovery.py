@@ -20,7 +20,7 @@ from infra.postgres import timescale
 from infra.postgres.connection import Connection
 from infra.targets import CAPABILITIES
 from infra.transfer import in_place, loading, swap
-from infra.transfer.journal import Entry, Journal, Record
+from infra.transfer.journal import SWITCH, Entry, Journal, Record
 from infra.transfer.loading import Restart
 from infra.transfer.maintenance import Maintenance
 from infra.transfer.stream import ledger
@@ -102,7 +102,7 @@ def settle_all(journal: Journal, server_of: Callable[[Entry], Owned]) -> list[st
     """Settle every command that was killed; raises TargetError while its database is down."""
     lines = []
     for entry in journal.interrupted():
-        if entry.command == "switch":
+        if entry.command == SWITCH:
             continue  # It is no affair of a server's: infra.switching settles it.
         record = journal.reopen(entry)
         if entry.command == "export-local":

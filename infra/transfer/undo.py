@@ -6,7 +6,7 @@ from backend.config import Endpoint
 from infra.errors import RefusedError
 from infra.postgres.connection import Connection
 from infra.transfer import recovery, swap
-from infra.transfer.journal import Journal
+from infra.transfer.journal import SWITCH, Journal
 
 
 def undo(superuser: Endpoint, journal: Journal) -> None:
@@ -17,6 +17,7 @@ def undo(superuser: Endpoint, journal: Journal) -> None:
         record = journal.begin("undo", database=database, archive="")
         with recovery.settled(maintenance, superuser, record):
             record.reach("confirmed", previous_oid=previous)
+            journal.refuse_beside(record.entry, command=SWITCH)
             swap.exchange(maintenance, database, journal.boundary)
             record.reach("swapped")
             swap.start_workers(superuser)

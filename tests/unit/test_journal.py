@@ -264,3 +264,20 @@ def test_an_entry_that_is_closed_is_no_longer_interrupted(folder: Path) -> None:
 
     assert journal.interrupted() == []
     assert (on_disk(folder).outcome, on_disk(folder).state) == ("taken back", "rows")
+
+
+def test_a_command_is_refused_beside_another_that_is_at_work(folder: Path) -> None:
+    journal = quiet(folder)
+    switch = journal.begin("switch", database="trading", archive="local")
+    switch.reach("begun")
+    transfer = journal.begin("transfer", database="trading", archive="source")
+    transfer.reach("surveyed")
+
+    for mine, command in ((transfer, "switch"), (transfer, ""), (switch, "")):
+        with pytest.raises(RefusedError, match="another command is at work in this checkout"):
+            journal.refuse_beside(mine.entry, command=command)
+
+    journal.refuse_beside(switch.entry, command="switch")
+    switch.close("done")
+    journal.refuse_beside(transfer.entry, command="switch")
+    journal.refuse_beside(transfer.entry)

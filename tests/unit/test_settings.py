@@ -278,11 +278,11 @@ def test_who_may_do_most_is_the_superuser_here_and_the_owner_elsewhere(
 def test_nobody_may_do_anything_in_a_target_that_is_not_configured(
     make_settings: MakeSettings,
 ) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         make_settings().highest("neon")
 
     assert caught.value.message == "target neon: fill in NEON_DB_* in .env"
-    assert caught.value.hint == "Correct these lines in .env."
+    assert caught.value.hint == "Run `invoke target-set neon`, or correct these lines in .env."
 
 
 def test_only_the_local_owner_may_do_everything(make_settings: MakeSettings) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.engine.tools import ClientTools
-from infra.errors import RefusedError, SlipwayError, UsageError
+from infra.errors import ConfigurationError, RefusedError, SlipwayError, UsageError
 from infra.preparing import Preparation
 from infra.settings import Settings
 from infra.transfer.journal import Journal
@@ -83,7 +83,7 @@ def preparation(settings: Settings) -> Preparation:
 def test_a_target_that_is_not_configured_says_what_is_missing(make_settings: MakeSettings) -> None:
     found = preparation(make_settings())
 
-    with pytest.raises(UsageError, match=r"^target neon: fill in NEON_DB_\* in \.env$"):
+    with pytest.raises(ConfigurationError, match=r"^target neon: fill in NEON_DB_\* in \.env$"):
         found.destination("neon")
 
 

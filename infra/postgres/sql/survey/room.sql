@@ -4,7 +4,9 @@ WITH open AS (
   SELECT pg_catalog.count(*) AS server,
     pg_catalog.count(*) FILTER (WHERE datname = pg_catalog.current_database()) AS database,
     pg_catalog.count(*) FILTER (WHERE usename = CURRENT_USER) AS role
-  FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'
+  FROM pg_catalog.pg_stat_activity
+  -- Of others' sessions only some roles may see what they are, but everybody their database.
+  WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datid IS NOT NULL)
 )
 SELECT LEAST(
   pg_catalog.current_setting('max_connections')::pg_catalog.int8

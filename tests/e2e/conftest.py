@@ -51,7 +51,7 @@ def stack(
 
 
 @pytest.fixture(scope="module")
-def neon(docker_client: docker.DockerClient, stack: Checkout) -> Iterator[Server]:
+def hosted(docker_client: docker.DockerClient, stack: Checkout) -> Iterator[Server]:
     """Start a hosted PostgreSQL without TimescaleDB, and make it the stack's target `neon`."""
     before = {name: value for name, value in stack.values.items() if name.startswith("NEON_")}
     server = start_hosted(docker_client)

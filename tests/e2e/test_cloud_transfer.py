@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import docker
 import psycopg
 import pytest
 
-from tests.doubles import neon_like, supabase_like
 from tests.doubles.neon_like import NeonLike
 from tests.doubles.supabase_like import SupabaseLike
 from tests.e2e.test_bad_input import complaint
@@ -41,21 +39,15 @@ STORAGE_DEFAULTS = (
 
 
 @pytest.fixture(scope="module")
-def neon_double(
-    docker_client: docker.DockerClient, stack: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon")) as double:
-        stack.set(**double.settings)
-        yield double
+def neon(stack: Checkout, neon: NeonLike) -> NeonLike:
+    stack.set(**neon.settings)
+    return neon
 
 
 @pytest.fixture(scope="module")
-def supabase_double(
-    docker_client: docker.DockerClient, stack: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SupabaseLike]:
-    with supabase_like.running(docker_client, tmp_path_factory.mktemp("supabase")) as double:
-        stack.set(**double.settings)
-        yield double
+def supabase(stack: Checkout, supabase: SupabaseLike) -> SupabaseLike:
+    stack.set(**supabase.settings)
+    return supabase
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +67,7 @@ def transfer(stack: Checkout, origin: str, to: str, *options: str) -> str:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_database_goes_to_neon_and_comes_back(
-    fresh_stack: Checkout, neon_double: NeonLike, name: str
+    fresh_stack: Checkout, neon: NeonLike, name: str
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME=name)
@@ -86,7 +78,7 @@ def test_a_database_goes_to_neon_and_comes_back(
     transfer(stack, "neon", "local")
 
     stack.expect("verify", "source", "local")
-    with neon_double.connect("postgres") as connection:
+    with neon.connect("postgres") as connection:
         databases = [
             str(found) for (found,) in connection.execute("SELECT datname FROM pg_database")
         ]
@@ -95,12 +87,12 @@ def test_a_database_goes_to_neon_and_comes_back(
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_database_goes_to_supabase_unseen_by_its_data_api_and_comes_back(
-    fresh_stack: Checkout, supabase_double: SupabaseLike, name: str
+    fresh_stack: Checkout, supabase: SupabaseLike, name: str
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME=name)
     transfer(stack, "source", "local")
-    before = asked(supabase_double, SERVICES)
+    before = asked(supabase, SERVICES)
 
     output = transfer(stack, "local", "supabase", "--discard-previous")
     assert f"{SOURCES[name]:,} rows" in output
@@ -109,24 +101,24 @@ def test_a_database_goes_to_supabase_unseen_by_its_data_api_and_comes_back(
 
     stack.expect("verify", "source", "local")
     # Asked of the database, and by one of the API's roles itself.
-    assert asked(supabase_double, SHOWN) == []
+    assert asked(supabase, SHOWN) == []
     table = "quote" if name == "ticks" else "artist"
-    with supabase_double.connect() as connection:
+    with supabase.connect() as connection:
         connection.execute("SET ROLE anon")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(f"SELECT FROM public.{table}")
-    assert asked(supabase_double, SERVICES) == before
-    assert "anon=" in str(asked(supabase_double, STORAGE_DEFAULTS))
-    assert asked(supabase_double, "SELECT FROM pg_namespace WHERE nspname = 'slipway_stream'") == []
+    assert asked(supabase, SERVICES) == before
+    assert "anon=" in str(asked(supabase, STORAGE_DEFAULTS))
+    assert asked(supabase, "SELECT FROM pg_namespace WHERE nspname = 'slipway_stream'") == []
 
 
 def test_what_is_at_supabase_is_replaced_only_when_asked_and_archived_first(
-    fresh_stack: Checkout, supabase_double: SupabaseLike
+    fresh_stack: Checkout, supabase: SupabaseLike
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="little")
     transfer(stack, "source", "supabase", "--discard-previous")
-    as_owner(supabase_double, "CREATE TABLE public.jotting AS SELECT 1 AS note")
+    as_owner(supabase, "CREATE TABLE public.jotting AS SELECT 1 AS note")
 
     refused = stack.invoke("transfer", "--from", "source", "--to", "supabase", "--yes", "supabase")
     assert "database 'postgres' is not empty" in complaint(refused, 3)
@@ -136,19 +128,19 @@ def test_what_is_at_supabase_is_replaced_only_when_asked_and_archived_first(
 
     (kept,) = set(stack.archives) - before
     assert f"archive {kept} has what was there" in output
-    assert asked(supabase_double, "SELECT to_regclass('public.jotting')") == [(None,)]
+    assert asked(supabase, "SELECT to_regclass('public.jotting')") == [(None,)]
     stack.expect("restore", kept, "--to", "local", "--yes")
     assert stack.sql("SELECT note FROM public.jotting") == "1"
 
 
 def test_what_hangs_on_the_services_is_named_and_left_behind(
-    fresh_stack: Checkout, supabase_double: SupabaseLike
+    fresh_stack: Checkout, supabase: SupabaseLike
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="little")
     transfer(stack, "source", "supabase", "--discard-previous")
     as_owner(
-        supabase_double,
+        supabase,
         "CREATE TABLE public.profile (id uuid PRIMARY KEY REFERENCES auth.users, note text)",
         "ALTER TABLE public.profile ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY own ON public.profile USING (auth.uid() = id)",
@@ -168,10 +160,10 @@ def test_what_hangs_on_the_services_is_named_and_left_behind(
     assert stack.sql("SELECT count(*) FROM pg_policy") == "0"
     assert stack.sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'profile'") == "t"
 
-    as_owner(supabase_double, "CREATE VIEW public.mails AS SELECT email FROM auth.users")
+    as_owner(supabase, "CREATE VIEW public.mails AS SELECT email FROM auth.users")
     refused = stack.invoke("transfer", "--from", "supabase", "--to", "local", "--yes")
     assert "cannot be made without the platform" in complaint(refused, 3)
-    as_owner(supabase_double, "DROP VIEW public.mails")
+    as_owner(supabase, "DROP VIEW public.mails")
 
 
 def asked(double: SupabaseLike, query: str) -> list[tuple[object, ...]]:

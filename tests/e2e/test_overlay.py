@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import pytest
 
 from infra.settings import Images
-from tests.doubles import neon_like, supabase_like
 from tests.doubles.certificates import Authority
 from tests.doubles.neon_like import NeonLike
 from tests.doubles.supabase_like import SupabaseLike
@@ -41,22 +39,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, images: Images) -> Iterat
     assert built.returncode == 0, built.stderr
     yield made
     shutil.rmtree(made.folder)
-
-
-@pytest.fixture(scope="module")
-def neon(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def supabase(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SupabaseLike]:
-    with supabase_like.running(docker_client, tmp_path_factory.mktemp("supabase")) as running:
-        yield running
 
 
 @pytest.fixture
@@ -162,7 +144,10 @@ def test_supabase_through_what_gives_whole_sessions(
     shutil.copy2(supabase.ca, server.folder / "prod-ca-2021.crt")
     server.set(SUPABASE_DB_SSLROOTCERT="prod-ca-2021.crt")
     if entrance == "direct":
-        server.set(SUPABASE_DB_PORT=str(supabase.direct_port), SUPABASE_DB_USER=supabase.owner)
+        server.set(
+            SUPABASE_DB_PORT=str(supabase.direct_port),
+            SUPABASE_DB_USER=supabase.owner,
+        )
 
     bring_up(server, *OVERLAY)
 

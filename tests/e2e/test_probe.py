@@ -10,21 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import docker
 import pytest
 
 from infra.settings import Images
-from tests.doubles import neon_like
 from tests.doubles.neon_like import NeonLike
 from tests.fixtures.checkout import Checkout, make_checkout
-
-
-@pytest.fixture(scope="module")
-def neon(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon-like")) as double:
-        yield double
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import docker
 import pytest
 
 from infra.settings import Images
-from tests.doubles import neon_like
 from tests.doubles.neon_like import NeonLike
 from tests.e2e.test_bad_input import complaint
 from tests.fixtures.checkout import Checkout, free_port
@@ -40,14 +39,6 @@ services:
     depends_on:
       redis: {{condition: service_healthy}}
 """
-
-
-@pytest.fixture(scope="module")
-def neon(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon")) as double:
-        yield double
 
 
 @pytest.fixture(scope="module")

@@ -93,29 +93,29 @@ def consent(to: str) -> tuple[str, ...]:
 
 
 def test_ticks_go_to_a_server_without_timescaledb_and_come_back_as_a_hypertable(
-    fresh_stack: Checkout, neon: Server
+    fresh_stack: Checkout, hosted: Server
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="ticks")
 
     assert f"{TICK_ROWS:,}" in transfer(stack, "source", "neon")
 
-    plan = neon.execute(
+    plan = hosted.execute(
         "EXPLAIN (COSTS off) SELECT * FROM quote WHERE ts >= '2020-01-05Z' AND ts < '2020-01-06Z'",
         "market",
     )
     assert sum(" on quote_p" in str(line) for (line,) in plan) == 1, plan
     as_owner = f"SET ROLE {OWNER}; "
     for moment in ("now() + interval '1 day'", "now() - interval '1 year'"):
-        neon.execute(f"{as_owner}INSERT INTO quote VALUES ({moment}, 'LATER', 1, 1, 0)", "market")
+        hosted.execute(f"{as_owner}INSERT INTO quote VALUES ({moment}, 'LATER', 1, 1, 0)", "market")
     where = "SELECT tableoid::regclass::text FROM quote WHERE symbol = 'LATER' ORDER BY ts"
-    (past,), (tomorrow,) = neon.execute(where, "market")
+    (past,), (tomorrow,) = hosted.execute(where, "market")
     assert past == "quote_default"
     assert tomorrow != "quote_default"
-    assert neon.execute("SELECT slipway_partitions.extend()", "market") == [(0,)]
-    assert neon.execute(NOTES, "market") == [(0,)]
-    assert neon.execute("SELECT 1 FROM pg_database WHERE datname ~ '__(staging|disc)'") == []
-    neon.execute("DELETE FROM quote WHERE symbol = 'LATER'", "market")
+    assert hosted.execute("SELECT slipway_partitions.extend()", "market") == [(0,)]
+    assert hosted.execute(NOTES, "market") == [(0,)]
+    assert hosted.execute("SELECT 1 FROM pg_database WHERE datname ~ '__(staging|disc)'") == []
+    hosted.execute("DELETE FROM quote WHERE symbol = 'LATER'", "market")
 
     transfer(stack, "neon", "local", "--hypertables")
 
@@ -127,7 +127,7 @@ def test_ticks_go_to_a_server_without_timescaledb_and_come_back_as_a_hypertable(
 
 @pytest.mark.parametrize(("width", "partitions"), [("day", 101), ("month", 4)])
 def test_partitions_are_as_wide_as_asked_for(
-    stack: Checkout, neon: Server, width: str, partitions: int
+    stack: Checkout, hosted: Server, width: str, partitions: int
 ) -> None:
     stack.set(SOURCE_DB_NAME="spans")
 
@@ -135,13 +135,13 @@ def test_partitions_are_as_wide_as_asked_for(
 
     for table in SPAN_TABLES:
         filled = f"SELECT count(DISTINCT tableoid), count(*) FROM {table}"
-        ((found, rows),) = neon.execute(filled, "market")
+        ((found, rows),) = hosted.execute(filled, "market")
         assert (found, rows) == (partitions - (width == "day"), SPAN_ROWS), table
-        assert neon.execute(f"SELECT count(*) FROM {table}_default", "market") == [(0,)]
+        assert hosted.execute(f"SELECT count(*) FROM {table}_default", "market") == [(0,)]
 
 
 def test_every_kind_of_hypertable_arrives_with_and_without_timescaledb(
-    fresh_stack: Checkout, source: Server, neon: Server
+    fresh_stack: Checkout, source: Server, hosted: Server
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="clocks")
@@ -156,7 +156,7 @@ def test_every_kind_of_hypertable_arrives_with_and_without_timescaledb(
             "clocks",
         )
         filled = f"SELECT count(DISTINCT tableoid) FROM {table}"
-        assert neon.execute(filled, "market") == [(chunks,)], table
+        assert hosted.execute(filled, "market") == [(chunks,)], table
     dimensions = "\n".join(
         "|".join("" if value is None else str(value) for value in row)
         for row in source.execute(
@@ -166,20 +166,20 @@ def test_every_kind_of_hypertable_arrives_with_and_without_timescaledb(
     assert stack.sql(DIMENSIONS) == dimensions
     stored = "SELECT bucket, ticks FROM daily_materialized ORDER BY 1"
     expected = source.execute("SELECT * FROM daily ORDER BY 1", "clocks")
-    assert neon.execute(stored, "market") == ask(stack, stored, "trading") == expected
+    assert hosted.execute(stored, "market") == ask(stack, stored, "trading") == expected
     twice = "SELECT sum(ticks) FROM twice"
-    assert neon.execute(twice, "market") == ask(stack, twice, "trading") == [(2 * SPAN_ROWS,)]
+    assert hosted.execute(twice, "market") == ask(stack, twice, "trading") == [(2 * SPAN_ROWS,)]
     for statement in (
         "INSERT INTO block VALUES (1000000, 'x')",
         "INSERT INTO diary VALUES ('2030-01-01', 'x')",
         "INSERT INTO device VALUES ('2030-01-01', 5, 1)",
     ):
         stack.sql(statement, role="trading_app")
-        neon.execute(statement, "market")
+        hosted.execute(statement, "market")
 
 
 def test_chinook_is_the_same_after_a_round_through_all_targets(
-    fresh_stack: Checkout, neon: Server
+    fresh_stack: Checkout, hosted: Server
 ) -> None:
     transfer(fresh_stack, "source", "local")
     transfer(fresh_stack, "local", "neon")
@@ -187,9 +187,9 @@ def test_chinook_is_the_same_after_a_round_through_all_targets(
 
     fresh_stack.expect("verify", "source", "local")
     for table, rows in CHINOOK_ROWS.items():
-        assert neon.execute(f"SELECT count(*) FROM {table}", "market") == [(rows,)]
+        assert hosted.execute(f"SELECT count(*) FROM {table}", "market") == [(rows,)]
     owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
-    assert neon.execute(owners, "market") == [(OWNER,)]
+    assert hosted.execute(owners, "market") == [(OWNER,)]
     assert fresh_stack.sql("SELECT count(*) FROM artist", role="trading_app") == "275"
 
 
@@ -201,18 +201,18 @@ COMMENTS = {
 
 @pytest.mark.parametrize("to", ["local", "neon"])
 def test_an_odd_database_arrives_with_all_it_holds(
-    fresh_stack: Checkout, source: Server, neon: Server, to: str
+    fresh_stack: Checkout, source: Server, hosted: Server, to: str
 ) -> None:
     fresh_stack.set(SOURCE_DB_NAME="odd")
-    neon.execute(f"ALTER ROLE {OWNER} BYPASSRLS")
+    hosted.execute(f"ALTER ROLE {OWNER} BYPASSRLS")
     try:
         transfer(fresh_stack, "source", to)
     finally:
-        neon.execute(f"ALTER ROLE {OWNER} NOBYPASSRLS")
+        hosted.execute(f"ALTER ROLE {OWNER} NOBYPASSRLS")
 
     def there(query: str) -> list[tuple[object, ...]]:
         if to == "neon":
-            return neon.execute(query, "market")
+            return hosted.execute(query, "market")
         return ask(fresh_stack, query, "trading")
 
     kept = "SELECT DISTINCT description FROM pg_description WHERE description LIKE 'the %'"
@@ -227,11 +227,11 @@ def test_an_odd_database_arrives_with_all_it_holds(
 
 
 def test_a_plan_is_shown_and_nothing_is_written(
-    fresh_stack: Checkout, source: Server, neon: Server
+    fresh_stack: Checkout, source: Server, hosted: Server
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="clocks")
-    before = databases(stack), neon.execute(DATABASES), source.execute(DATABASES)
+    before = databases(stack), hosted.execute(DATABASES), source.execute(DATABASES)
     journal = stack.folder / "data" / "journal"
     entries = sorted(journal.iterdir())
 
@@ -248,7 +248,7 @@ def test_a_plan_is_shown_and_nothing_is_written(
     assert "hypertables" not in {
         found["subject"] for found in other["findings"] if found["decision"] == "adapted"
     }
-    assert (databases(stack), neon.execute(DATABASES), source.execute(DATABASES)) == before
+    assert (databases(stack), hosted.execute(DATABASES), source.execute(DATABASES)) == before
     assert sorted(journal.iterdir()) == entries
 
 
@@ -264,14 +264,14 @@ def test_a_plan_is_shown_and_nothing_is_written(
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    stack: Checkout, neon: Server, arguments: str, code: int, words: str
+    stack: Checkout, hosted: Server, arguments: str, code: int, words: str
 ) -> None:
-    before = databases(stack), neon.execute(DATABASES)
+    before = databases(stack), hosted.execute(DATABASES)
 
     line = complaint(stack.invoke("transfer", *arguments.split()), code)
 
     assert words in line
-    assert (databases(stack), neon.execute(DATABASES)) == before
+    assert (databases(stack), hosted.execute(DATABASES)) == before
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_what_cannot_be_meant_is_refused(
 def test_what_cannot_be_carried_is_refused_by_name(
     stack: Checkout,
     source: Server,
-    neon: Server,
+    hosted: Server,
     *,
     database: str,
     to: str,
@@ -297,39 +297,39 @@ def test_what_cannot_be_carried_is_refused_by_name(
     if database in REFUSED:
         source.load(f"DROP DATABASE IF EXISTS {database};\n{REFUSED[database]}")
     stack.set(SOURCE_DB_NAME=database)
-    before = databases(stack), neon.execute(DATABASES)
+    before = databases(stack), hosted.execute(DATABASES)
     command = ("transfer", "--from", "source", "--to", to, *options)
 
     line = complaint(stack.invoke(*command, *consent(to)), 3)
 
     assert words in line
-    assert (databases(stack), neon.execute(DATABASES)) == before
+    assert (databases(stack), hosted.execute(DATABASES)) == before
 
 
 @pytest.mark.parametrize("to", ["local", "neon"])
 def test_a_hostile_source_runs_nothing_at_the_target(
-    fresh_stack: Checkout, neon: Server, to: str
+    fresh_stack: Checkout, hosted: Server, to: str
 ) -> None:
     stack = fresh_stack
     stack.set(SOURCE_DB_NAME="hostile")
-    neon.execute("CREATE ROLE trading_app")
+    hosted.execute("CREATE ROLE trading_app")
     try:
         done = stack.invoke("transfer", "--from", "source", "--to", to, *consent(to))
         superusers = "SELECT rolname FROM pg_roles WHERE rolsuper"
-        found = ask(stack, superusers), neon.execute(superusers)
+        found = ask(stack, superusers), hosted.execute(superusers)
         touched = [
             stack.run("docker", "exec", name, "test", "-e", "/tmp/boarded").returncode == 0
-            for name in (f"{stack.project}-db-1", str(neon.container.id))
+            for name in (f"{stack.project}-db-1", str(hosted.container.id))
         ]
     finally:
         stack.sql("ALTER ROLE trading_app NOSUPERUSER", database="postgres")
-        neon.execute("DROP ROLE trading_app")
+        hosted.execute("DROP ROLE trading_app")
 
     assert found == ([("postgres",)], [("postgres",)])
     assert touched == [False, False]
     assert done.returncode == 0, done.stderr
     rows = "SELECT pg_catalog.count(*) FROM public.cargo"
-    arrived = neon.execute(rows, "market") if to == "neon" else ask(stack, rows, "trading")
+    arrived = hosted.execute(rows, "market") if to == "neon" else ask(stack, rows, "trading")
     assert arrived == [(100,)]
 
 

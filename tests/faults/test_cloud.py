@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 
-import docker
 import pytest
 
-from tests.doubles import neon_like, supabase_like
+from tests.doubles import supabase_like
 from tests.doubles.neon_like import NeonLike
 from tests.doubles.supabase_like import SupabaseLike
 from tests.fixtures.checkout import Checkout
@@ -53,21 +52,15 @@ def fleet_is_the_source(stack: Checkout, fleet: Server) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def supabase(
-    docker_client: docker.DockerClient, stack: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SupabaseLike]:
-    with supabase_like.running(docker_client, tmp_path_factory.mktemp("supabase")) as double:
-        stack.set(**double.settings)
-        yield double
+def neon(stack: Checkout, neon: NeonLike) -> NeonLike:
+    stack.set(**neon.settings)
+    return neon
 
 
 @pytest.fixture(scope="module")
-def neon(
-    docker_client: docker.DockerClient, stack: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon")) as double:
-        stack.set(**double.settings)
-        yield double
+def supabase(stack: Checkout, supabase: SupabaseLike) -> SupabaseLike:
+    stack.set(**supabase.settings)
+    return supabase
 
 
 @pytest.fixture

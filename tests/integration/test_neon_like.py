@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
-from typing import LiteralString
 
 import docker
 import psycopg
@@ -13,58 +11,24 @@ import pytest
 from psycopg import errors
 
 from infra.settings import Images
-from tests.doubles import neon_like
-from tests.doubles.certificates import Authority
 from tests.doubles.neon_like import NeonLike
-from tests.doubles.server import Connection
 from tests.fixtures.servers import LABEL
-
-POWERS = (
-    "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls "
-    "FROM pg_roles WHERE rolname = current_user"
+from tests.fixtures.sessions import (
+    LIMITED,
+    POWERS,
+    process,
+    require_own_authority,
+    require_ways_in,
+    row,
 )
-LIMITED = (False, True, True, True, True)
-
-
-@pytest.fixture(scope="module")
-def neon(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon-like")) as double:
-        yield double
-
-
-def row(connection: Connection, query: LiteralString) -> tuple[object, ...]:
-    fetched = connection.execute(query).fetchone()
-    assert fetched is not None
-    return fetched
-
-
-def process(connection: Connection) -> object:
-    return row(connection, "SELECT pg_backend_pid()")[0]
 
 
 def test_settings_are_the_ways_in(neon: NeonLike) -> None:
-    settings = neon.settings
-    for place in ("", "_POOL"):
-        with psycopg.connect(
-            host=settings[f"NEON_DB{place}_HOST"],
-            port=settings[f"NEON_DB{place}_PORT"],
-            user=settings[f"NEON_DB{place}_USER"],
-            password=settings["NEON_DB_PASSWORD"],
-            dbname=settings["NEON_DB_NAME"],
-            sslmode=settings["NEON_DB_SSLMODE"],
-            sslrootcert=settings["NEON_DB_SSLROOTCERT"],
-        ) as connection:
-            assert row(connection, POWERS) == LIMITED
-            assert connection.pgconn.ssl_in_use
+    require_ways_in(neon.settings, "NEON_DB")
 
 
 def test_a_stranger_vouches_for_none_of_the_ways_in(neon: NeonLike, tmp_path: Path) -> None:
-    stranger = Authority(tmp_path / "stranger.pem").file
-    for entrance in (neon.direct, neon.pooled):
-        with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
-            entrance.connect(sslrootcert=str(stranger))
+    require_own_authority(tmp_path, neon.direct, neon.pooled)
 
 
 def test_client_tools_on_another_network_reach_the_same_address(
@@ -114,7 +78,9 @@ def test_owner_is_a_member_of_the_role_that_reads_and_writes_everything(
             connection.execute("SET session_replication_role = replica")
 
 
-def test_owner_makes_databases_with_timescaledb_in_its_apache_edition(neon: NeonLike) -> None:
+def test_owner_makes_databases_with_timescaledb_in_its_apache_edition(
+    neon: NeonLike,
+) -> None:
     name = "made"
     with neon.direct.connect() as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -132,7 +98,9 @@ def test_owner_makes_databases_with_timescaledb_in_its_apache_edition(neon: Neon
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def test_dumps_carry_default_privileges_that_only_a_superuser_may_set(neon: NeonLike) -> None:
+def test_dumps_carry_default_privileges_that_only_a_superuser_may_set(
+    neon: NeonLike,
+) -> None:
     with neon.direct.connect() as connection:
         found = connection.execute(
             "SELECT DISTINCT defaclrole::regrole::text FROM pg_default_acl"

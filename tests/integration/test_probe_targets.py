@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from infra import probing, settings
@@ -18,7 +16,6 @@ from infra.engine.tools import ClientTools
 from infra.errors import ConfigurationError, TargetError, UsageError
 from infra.probing import Probed
 from infra.process import SubprocessRunner
-from tests.doubles import neon_like, supabase_like
 from tests.doubles.neon_like import NeonLike
 from tests.doubles.server import Connection
 from tests.doubles.supabase_like import SupabaseLike
@@ -26,22 +23,6 @@ from tests.fixtures.checkout import ROOT
 
 VERSION = "17."
 ALL_ON_TABLES = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"
-
-
-@pytest.fixture(scope="module")
-def neon(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NeonLike]:
-    with neon_like.running(docker_client, tmp_path_factory.mktemp("neon-like")) as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def supabase(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SupabaseLike]:
-    with supabase_like.running(docker_client, tmp_path_factory.mktemp("supabase-like")) as double:
-        yield double
 
 
 def probe(name: str, values: dict[str, str]) -> Probed:
@@ -245,7 +226,9 @@ def test_a_pooled_admin_endpoint_is_refused_with_the_direct_one_proposed(
     assert "set SUPABASE_DB_PORT=5432 in .env" in caught.value.hint
 
 
-def test_an_address_that_only_this_machine_has_is_no_place_for_the_stack(neon: NeonLike) -> None:
+def test_an_address_that_only_this_machine_has_is_no_place_for_the_stack(
+    neon: NeonLike,
+) -> None:
     found = probe("neon", neon.settings | {"NEON_DB_HOST": "127.0.0.1"})
 
     # The certificate is made out for localhost, not for its address.

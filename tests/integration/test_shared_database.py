@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import docker
 import pytest
 
 from backend.config import Endpoint, Secret
 from infra.postgres import objects, relations, role, shared_database, survey
 from infra.postgres.connection import Connection, connect
-from tests.doubles import supabase_like
 from tests.doubles.supabase_like import SupabaseLike
 
 OWN = """
@@ -45,27 +43,19 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def double(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SupabaseLike]:
-    with supabase_like.running(docker_client, tmp_path_factory.mktemp("supabase")) as double:
-        yield double
-
-
 @pytest.fixture
-def owner(double: SupabaseLike) -> Iterator[Connection]:
+def owner(supabase: SupabaseLike) -> Iterator[Connection]:
     """Connect as the owner of things of every kind, through the session pooler."""
     endpoint = Endpoint(
         "supabase",
         "admin",
-        double.host,
-        double.port,
-        double.database,
-        double.pool_user,
-        Secret(double.password),
+        supabase.host,
+        supabase.port,
+        supabase.database,
+        supabase.pool_user,
+        Secret(supabase.password),
         "verify-full",
-        str(double.ca),
+        str(supabase.ca),
     )
     with connect(endpoint, "target", autocommit=True) as connection:
         connection.execute(OWN.encode())
@@ -123,8 +113,10 @@ def test_extensions_belong_to_the_platform_until_something_is_made_of_them(
     assert {"uuid-ossp", "pg_stat_statements"} <= {*shared_database.extensions(owner)}
 
 
-def test_what_is_ones_own_goes_and_the_rest_stays(double: SupabaseLike, owner: Connection) -> None:
-    before = theirs(double)
+def test_what_is_ones_own_goes_and_the_rest_stays(
+    supabase: SupabaseLike, owner: Connection
+) -> None:
+    before = theirs(supabase)
     content = shared_database.read(owner)
     kinds = sorted(KINDS, key=len, reverse=True)
     assert (
@@ -141,7 +133,7 @@ def test_what_is_ones_own_goes_and_the_rest_stays(double: SupabaseLike, owner: C
     left = shared_database.read(owner)
     assert left.objects == ("schema slipway_stream",)
     assert left.loading
-    assert theirs(double) == before
+    assert theirs(supabase) == before
     owner.execute("CREATE TABLE public.made (id int)")
     assert owner.execute(
         "SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('anon', 'authenticated', "
@@ -151,11 +143,11 @@ def test_what_is_ones_own_goes_and_the_rest_stays(double: SupabaseLike, owner: C
     assert shared_database.read(owner).objects == ()
 
 
-def test_what_the_platforms_tables_use_is_told(double: SupabaseLike, owner: Connection) -> None:
+def test_what_the_platforms_tables_use_is_told(supabase: SupabaseLike, owner: Connection) -> None:
     owner.execute(
         "CREATE FUNCTION public.greet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
     )
-    with double.connect() as superuser:
+    with supabase.connect() as superuser:
         superuser.execute(
             "CREATE TRIGGER greet AFTER INSERT ON auth.users "
             "FOR EACH ROW EXECUTE FUNCTION public.greet()"
@@ -166,9 +158,9 @@ def test_what_the_platforms_tables_use_is_told(double: SupabaseLike, owner: Conn
             superuser.execute("DROP TRIGGER greet ON auth.users")
 
 
-def theirs(double: SupabaseLike) -> list[tuple[object, ...]]:
+def theirs(supabase: SupabaseLike) -> list[tuple[object, ...]]:
     """Read what the platform has, rights included."""
-    with double.connect() as connection:
+    with supabase.connect() as connection:
         return connection.execute(
             "SELECT n.nspname, c.relname, c.relacl::text FROM pg_class c "
             "JOIN pg_namespace n ON n.oid = c.relnamespace "

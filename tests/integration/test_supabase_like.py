@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import LiteralString
 
 import docker
 import psycopg
@@ -14,56 +12,21 @@ import pytest
 from psycopg import errors
 
 from tests.doubles import supabase_like
-from tests.doubles.certificates import Authority
-from tests.doubles.server import Connection
 from tests.doubles.supabase_like import SESSION_PLACES, SupabaseLike
-
-POWERS = (
-    "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls "
-    "FROM pg_roles WHERE rolname = current_user"
+from tests.fixtures.sessions import (
+    process,
+    require_own_authority,
+    require_ways_in,
+    row,
 )
-LIMITED = (False, True, True, True, True)
-
-
-@pytest.fixture(scope="module")
-def supabase(
-    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SupabaseLike]:
-    with supabase_like.running(docker_client, tmp_path_factory.mktemp("supabase-like")) as double:
-        yield double
-
-
-def row(connection: Connection, query: LiteralString) -> tuple[object, ...]:
-    fetched = connection.execute(query).fetchone()
-    assert fetched is not None
-    return fetched
-
-
-def process(connection: Connection) -> object:
-    return row(connection, "SELECT pg_backend_pid()")[0]
 
 
 def test_settings_are_the_ways_in(supabase: SupabaseLike) -> None:
-    settings = supabase.settings
-    for place in ("", "_POOL"):
-        with psycopg.connect(
-            host=settings[f"SUPABASE_DB{place}_HOST"],
-            port=settings[f"SUPABASE_DB{place}_PORT"],
-            user=settings[f"SUPABASE_DB{place}_USER"],
-            password=settings["SUPABASE_DB_PASSWORD"],
-            dbname=settings["SUPABASE_DB_NAME"],
-            sslmode=settings["SUPABASE_DB_SSLMODE"],
-            sslrootcert=settings["SUPABASE_DB_SSLROOTCERT"],
-        ) as connection:
-            assert row(connection, POWERS) == LIMITED
-            assert connection.pgconn.ssl_in_use
+    require_ways_in(supabase.settings, "SUPABASE_DB")
 
 
 def test_a_stranger_vouches_for_none_of_the_ways_in(supabase: SupabaseLike, tmp_path: Path) -> None:
-    stranger = Authority(tmp_path / "stranger.pem").file
-    for entrance in (supabase.direct, supabase.session, supabase.transaction):
-        with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
-            entrance.connect(sslrootcert=str(stranger))
+    require_own_authority(tmp_path, supabase.direct, supabase.session, supabase.transaction)
 
 
 def test_has_vector_and_no_timescaledb(supabase: SupabaseLike) -> None:
@@ -143,7 +106,10 @@ def test_keeps_schemas_of_its_own(supabase: SupabaseLike) -> None:
 
 
 def test_gives_what_is_made_in_public_to_the_api(supabase: SupabaseLike) -> None:
-    with supabase.session.connect() as connection, connection.transaction(force_rollback=True):
+    with (
+        supabase.session.connect() as connection,
+        connection.transaction(force_rollback=True),
+    ):
         connection.execute("CREATE TABLE public.secret (id serial PRIMARY KEY)")
         connection.execute("CREATE FUNCTION public.tell() RETURNS int LANGUAGE sql AS 'SELECT 1'")
         for role in ("anon", "authenticated", "service_role"):

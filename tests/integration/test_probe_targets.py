@@ -13,7 +13,7 @@ import pytest
 from infra import probing, settings
 from infra.engine.client import Engine
 from infra.engine.tools import ClientTools
-from infra.errors import ConfigurationError, TargetError, UsageError
+from infra.errors import ConfigurationError, TargetError
 from infra.probing import Probed
 from infra.process import SubprocessRunner
 from tests.doubles.neon_like import NeonLike
@@ -254,5 +254,5 @@ def test_a_database_that_slept_is_probed_awake(neon: NeonLike) -> None:
 
 
 def test_a_target_without_settings_is_the_users_error() -> None:
-    with pytest.raises(UsageError, match="target neon"):
+    with pytest.raises(ConfigurationError, match="target neon"):
         probe("neon", {"NEON_DB_HOST": ""})

@@ -6,6 +6,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from backend.platform import ALL_MANAGED
+
 # The server writes the statements itself, and only those that would change something: on a
 # hypertable each one is repeated for every chunk. Left out are the extensions' own objects, and
 # what the current user has no right to grant.
@@ -71,6 +73,25 @@ SELECT format('GRANT EXECUTE ON ROUTINE %%s TO %%I', oid::regprocedure, role.nam
 FROM routine, role
 WHERE NOT has_function_privilege(role.name, oid, 'EXECUTE')
 """
+
+# On a platform that turns tables into an API, what the current role makes is given to whoever
+# calls it. Each statement takes that back for one kind of thing.
+OPEN_DEFAULTS = """
+SELECT 'ALTER DEFAULT PRIVILEGES '
+    || COALESCE('IN SCHEMA ' || pg_catalog.quote_ident(n.nspname) || ' ', '')
+    || 'REVOKE ALL ON '
+    || CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
+      WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END
+    || ' FROM ' || pg_catalog.quote_ident(g.rolname)
+FROM pg_catalog.pg_default_acl d
+JOIN pg_catalog.pg_roles me ON me.oid = d.defaclrole AND me.rolname = CURRENT_USER
+CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) a
+JOIN pg_catalog.pg_roles g ON g.oid = a.grantee
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
+WHERE g.rolname IN ('anon', 'authenticated')
+  AND (n.nspname IS NULL OR n.nspname <> ALL ('{managed}'))
+GROUP BY n.nspname, d.defaclobjtype, g.rolname
+""".replace("{managed}", "{" + ",".join(sorted(ALL_MANAGED)) + "}")
 
 _DEFAULTS = (
     "USAGE ON SCHEMAS",

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from backend.config import Endpoint
 from backend.errors import MigrationError
 from migrations import catalog, failures, session
+from migrations.grants import OPEN_DEFAULTS
 
 # Any constant will do as long as it stays the same: it is "slipway" in ASCII.
 LOCK_KEY = 0x736C6970776179
@@ -39,6 +40,9 @@ def upgrade(endpoint: Endpoint, patience: Patience = DEFAULT_PATIENCE) -> str:
         scripts = session.scripts()
         lock(connection, endpoint, patience)
         head = refuse_unsafe(connection, endpoint, scripts)
+        # Before there is anything to be seen.
+        for statement in connection.exec_driver_sql(OPEN_DEFAULTS).scalars().all():
+            connection.exec_driver_sql(statement)
         command.upgrade(session.alembic_config(connection), head)
         return head
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from infra.postgres import inventory, platform
+from infra.postgres import inventory
 from infra.postgres.connection import Connection
+from migrations.grants import OPEN_DEFAULTS
 
 # Ours, made first and dropped last: whoever finds it knows that the content is a load's.
 _MARK = "slipway_stream"
@@ -102,7 +103,8 @@ def begin(connection: Connection) -> None:
     with connection.transaction():
         clear(connection)
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_MARK)))
-        _close_default_grants(connection)
+        for (statement,) in connection.execute(OPEN_DEFAULTS.encode()).fetchall():
+            connection.execute(statement.encode())
 
 
 def clear(connection: Connection) -> None:
@@ -124,16 +126,3 @@ def _own(connection: Connection) -> list[tuple[str, str]]:
 
 def _described(connection: Connection, *files: str) -> tuple[str, ...]:
     return tuple(str(text) for (text,) in inventory.with_platform(connection, *files))
-
-
-def _close_default_grants(connection: Connection) -> None:
-    """Stop granting what this role makes from now on to the Data API's roles."""
-    for schema, kind, grantee in inventory.rows(
-        connection, "platform_default_grants", sorted(platform.API_ROLES)
-    ):
-        where = sql.SQL(" IN SCHEMA {}").format(sql.Identifier(schema)) if schema else sql.SQL("")
-        connection.execute(
-            sql.SQL("ALTER DEFAULT PRIVILEGES{} REVOKE ALL ON {} FROM {}").format(
-                where, sql.SQL(kind), sql.Identifier(grantee)
-            )
-        )

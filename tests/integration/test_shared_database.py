@@ -10,6 +10,7 @@ import pytest
 from backend.config import Endpoint, Secret
 from infra.postgres import objects, relations, role, shared_database, survey
 from infra.postgres.connection import Connection, connect
+from migrations.upgrade import upgrade
 from tests.doubles.supabase_like import SupabaseLike
 
 OWN = """
@@ -36,6 +37,11 @@ CREATE POLICY mine ON public.trade USING (auth.uid() = owner);
 CREATE POLICY theirs ON public.trade TO authenticated USING (true);
 CREATE POLICY cheap ON public.trade USING (id < 10);
 """
+OPEN = """
+SELECT c.relname FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+  AND pg_catalog.has_table_privilege(%s::name, c.oid, 'SELECT')
+"""
 KINDS = {
     "aggregate": 1, "collation": 1, "function": 1, "materialized view": 1,
     "procedure": 1, "schema": 1, "sequence": 1, "statistics object": 1, "table": 3, "type": 4,
@@ -43,10 +49,8 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def owner(supabase: SupabaseLike) -> Iterator[Connection]:
-    """Connect as the owner of things of every kind, through the session pooler."""
-    endpoint = Endpoint(
+def endpoint(supabase: SupabaseLike) -> Endpoint:
+    return Endpoint(
         "supabase",
         "admin",
         supabase.host,
@@ -57,7 +61,12 @@ def owner(supabase: SupabaseLike) -> Iterator[Connection]:
         "verify-full",
         str(supabase.ca),
     )
-    with connect(endpoint, "target", autocommit=True) as connection:
+
+
+@pytest.fixture
+def owner(supabase: SupabaseLike) -> Iterator[Connection]:
+    """Connect as the owner of things of every kind, through the session pooler."""
+    with connect(endpoint(supabase), "target", autocommit=True) as connection:
         connection.execute(OWN.encode())
         yield connection
         connection.execute("DROP TRIGGER IF EXISTS greet ON auth.users")
@@ -141,6 +150,17 @@ def test_what_is_ones_own_goes_and_the_rest_stays(
     ).fetchall() == [("service_role",)]
     shared_database.clear(owner)
     assert shared_database.read(owner).objects == ()
+
+
+def test_what_a_migration_makes_is_not_shown_to_the_data_api(
+    supabase: SupabaseLike, owner: Connection
+) -> None:
+    shared_database.clear(owner)
+
+    upgrade(endpoint(supabase))
+
+    assert owner.execute(OPEN, ["anon"]).fetchall() == []
+    assert len(owner.execute(OPEN, ["service_role"]).fetchall()) > 1
 
 
 def test_what_the_platforms_tables_use_is_told(supabase: SupabaseLike, owner: Connection) -> None:

@@ -77,3 +77,25 @@ platform_extension AS (
         'supabase_vault', 'wrappers'))
     AND e.oid NOT IN (SELECT oid FROM used_extension)
 ),
+-- In which schema things are at home that are objects of their own or parts of a table.
+homed (classid, objid, namespace) AS (
+  SELECT tableoid, oid, relnamespace FROM pg_catalog.pg_class
+  UNION ALL
+  SELECT tableoid, oid, pronamespace FROM pg_catalog.pg_proc
+  UNION ALL
+  SELECT tableoid, oid, typnamespace FROM pg_catalog.pg_type
+  UNION ALL
+  SELECT tableoid, oid, connamespace FROM pg_catalog.pg_constraint WHERE conparentid = 0
+  UNION ALL
+  SELECT part.classid, part.objid, c.relnamespace
+  FROM (
+    SELECT tableoid, oid, tgrelid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
+    UNION ALL
+    SELECT tableoid, oid, polrelid FROM pg_catalog.pg_policy
+    UNION ALL
+    SELECT tableoid, oid, ev_class FROM pg_catalog.pg_rewrite
+    UNION ALL
+    SELECT tableoid, oid, adrelid FROM pg_catalog.pg_attrdef
+  ) part (classid, objid, relation)
+  JOIN pg_catalog.pg_class c ON c.oid = part.relation
+),

@@ -53,13 +53,11 @@ def stack(
 @pytest.fixture(scope="module")
 def hosted(docker_client: docker.DockerClient, stack: Checkout) -> Iterator[Server]:
     """Start a hosted PostgreSQL without TimescaleDB, and make it the stack's target `neon`."""
-    before = {name: value for name, value in stack.values.items() if name.startswith("NEON_")}
     server = start_hosted(docker_client)
     try:
-        stack.set(**hosted_settings(server))
-        yield server
+        with stack.having(hosted_settings(server)):
+            yield server
     finally:
-        stack.set(**before)
         server.container.remove(force=True, v=True)
 
 

@@ -39,23 +39,22 @@ STORAGE_DEFAULTS = (
 
 
 @pytest.fixture(scope="module")
-def neon(stack: Checkout, neon: NeonLike) -> NeonLike:
-    stack.set(**neon.settings)
-    return neon
+def neon(stack: Checkout, neon: NeonLike) -> Iterator[NeonLike]:
+    with stack.having(neon.settings):
+        yield neon
 
 
 @pytest.fixture(scope="module")
-def supabase(stack: Checkout, supabase: SupabaseLike) -> SupabaseLike:
-    stack.set(**supabase.settings)
-    return supabase
+def supabase(stack: Checkout, supabase: SupabaseLike) -> Iterator[SupabaseLike]:
+    with stack.having(supabase.settings):
+        yield supabase
 
 
 @pytest.fixture(autouse=True)
 def settings_as_before(stack: Checkout) -> Iterator[None]:
     """Let no other module see what is chosen here."""
-    before = stack.values
-    yield
-    stack.set(SOURCE_DB_NAME=before["SOURCE_DB_NAME"])
+    with stack.having({"SOURCE_DB_NAME": stack.values["SOURCE_DB_NAME"]}):
+        yield
 
 
 def transfer(stack: Checkout, origin: str, to: str, *options: str) -> str:

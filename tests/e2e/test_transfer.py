@@ -255,7 +255,7 @@ def test_a_plan_is_shown_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ("--from source --to supabase --yes supabase", 3, "takes no transfer yet"),
+        ("--from source --to supabase --yes supabase", 2, "target supabase: fill in SUPABASE_DB_*"),
         ("--to local --yes", 1, "--from is missing"),
         ("--from source --to neon --partition-by year --yes neon", 1, "'year'"),
         ("--from source --to neon --yes", 1, "--yes is not enough"),

@@ -45,22 +45,20 @@ MISCOUNTED = {"infra/transfer/in_place.py": [("    def discard(self", WRONG)]}
 
 @pytest.fixture
 def fleet_is_the_source(stack: Checkout, fleet: Server) -> Iterator[Server]:
-    before = {name: stack.values[name] for name in ("SOURCE_DB_NAME", "SOURCE_DB_PORT")}
-    stack.set(**{**fleet.settings, "SOURCE_DB_NAME": "fleet"})
-    yield fleet
-    stack.set(**before)
+    with stack.having({**fleet.settings, "SOURCE_DB_NAME": "fleet"}):
+        yield fleet
 
 
 @pytest.fixture(scope="module")
-def neon(stack: Checkout, neon: NeonLike) -> NeonLike:
-    stack.set(**neon.settings)
-    return neon
+def neon(stack: Checkout, neon: NeonLike) -> Iterator[NeonLike]:
+    with stack.having(neon.settings):
+        yield neon
 
 
 @pytest.fixture(scope="module")
-def supabase(stack: Checkout, supabase: SupabaseLike) -> SupabaseLike:
-    stack.set(**supabase.settings)
-    return supabase
+def supabase(stack: Checkout, supabase: SupabaseLike) -> Iterator[SupabaseLike]:
+    with stack.having(supabase.settings):
+        yield supabase
 
 
 @pytest.fixture
@@ -146,12 +144,9 @@ def test_a_target_that_falls_asleep_is_woken_and_the_transfer_goes_on(
 def test_a_refused_password_ends_the_transfer_without_another_try(
     stack: Checkout, fleet_is_the_source: Server, empty: SupabaseLike
 ) -> None:
-    del fleet_is_the_source
-    stack.set(SUPABASE_DB_PASSWORD="wrong")
-    try:
+    del fleet_is_the_source, empty
+    with stack.having({"SUPABASE_DB_PASSWORD": "wrong"}):
         done = stack.invoke(*TO_SUPABASE)
-    finally:
-        stack.set(SUPABASE_DB_PASSWORD=empty.password)
 
     complaint(done, 6)
     assert "SUPABASE_DB_PASSWORD" in done.stderr
@@ -163,11 +158,8 @@ def test_a_pooler_that_shares_sessions_is_refused_at_either_end(
     stack: Checkout, fleet_is_the_source: Server, neon: NeonLike, origin: str, to: str
 ) -> None:
     del fleet_is_the_source
-    stack.set(NEON_DB_PORT=str(neon.pool_port))
-    try:
+    with stack.having({"NEON_DB_PORT": str(neon.pool_port)}):
         done = stack.invoke("transfer", "--from", origin, "--to", to, "--yes", to)
-    finally:
-        stack.set(NEON_DB_PORT=str(neon.port))
 
     assert "pooler" in complaint(done, 2)
     assert "NEON_DB_HOST" in done.stderr

@@ -53,7 +53,7 @@ FROM pg_settings s
 WHERE name IN ('wal_level', 'max_wal_senders', 'summarize_wal', 'max_wal_size', 'autovacuum',
                'fsync', 'full_page_writes') ORDER BY name
 """
-LARGE = {"infra/transfers.py": [("_WORTH_A_RESTART = 1 << 30", "_WORTH_A_RESTART = 1")]}
+LARGE = {"infra/preparing.py": [("_WORTH_A_RESTART = 1 << 30", "_WORTH_A_RESTART = 1")]}
 LOADING = "SELECT current_setting('wal_level'), current_setting('fsync')"
 
 

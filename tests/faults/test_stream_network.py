@@ -59,9 +59,9 @@ INSERT INTO sail SELECT generate_series(1, 10);
 # A tenth of the program's own patience.
 IMPATIENT = {
     "infra/postgres/connection.py": [
-        ('"keepalives_idle": 20', '"keepalives_idle": 2'),
-        ('"keepalives_interval": 10', '"keepalives_interval": 1'),
-        ('"tcp_user_timeout": 60_000', '"tcp_user_timeout": 6_000'),
+        ("keepalives_idle=20", "keepalives_idle=2"),
+        ("keepalives_interval=10", "keepalives_interval=1"),
+        ("tcp_user_timeout=60_000", "tcp_user_timeout=6_000"),
     ],
     "infra/engine/tools.py": [
         ('"connect_timeout": "15"', '"connect_timeout": "2"'),

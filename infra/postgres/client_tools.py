@@ -38,6 +38,8 @@ _LOST = re.compile(
     r"|FATAL:  the database system is)"
 )
 
+_TORN = re.compile(r"^(pg_restore: (?:error|fatal): )(pg_restore: .*\n)", re.MULTILINE)
+
 # pg_restore of 17 and newer sets this on every connection; older servers do not know it.
 UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
 TRANSACTION_TIMEOUT_MAJOR = 17
@@ -228,7 +230,12 @@ def lost_connection(stderr: str) -> bool:
 
 
 def unexpected_errors(stderr: str) -> list[str]:
-    """Return pg_restore's complaints but for the one setting that old servers do not know."""
+    """Return pg_restore's complaints but for the one setting that old servers do not know.
+
+    Workers write at the same time: a complaint may be torn after its first words by another line.
+    """
+    while (mended := _TORN.sub(r"\2\1", stderr)) != stderr:
+        stderr = mended
     complaints = [
         line for line in stderr.splitlines() if re.match(r"pg_restore: (error|fatal):", line)
     ]

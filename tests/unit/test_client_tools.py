@@ -421,3 +421,16 @@ def test_any_other_complaint_is_an_error(line: str) -> None:
 )
 def test_the_major_version_is_read(version: str, major: int) -> None:
     assert client_tools.major_version(version) == major
+
+
+def test_a_complaint_that_other_workers_tear_apart_is_read_as_one() -> None:
+    expected = 'could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
+    torn = (
+        "pg_restore: error: pg_restore: finished item 3278 CONSTRAINT parent parent_pkey\n"
+        "pg_restore: launching item 3280 INDEX x\n"
+    )
+
+    assert client_tools.unexpected_errors(f"{torn}{expected}\n") == []
+    assert client_tools.unexpected_errors(f"{torn}could not connect\n") == [
+        "pg_restore: error: could not connect"
+    ]

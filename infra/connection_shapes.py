@@ -152,14 +152,15 @@ def _of_url(rest: str, *, jdbc: bool) -> Parameters:
     [(userinfo, place)] = found
     user, colon, password = userinfo.partition(":")
     hosts = [_HOST_PORT.fullmatch(host) for host in place["hosts"].split(",")]
+    ports = [host["port"] or "" for host in hosts if host]
     parts = {
         "user": _decoded(user),
         "password": decoded_password(password) if colon else "",
         "host": ",".join(_decoded(host["host"]) for host in hosts if host),
-        "port": ",".join(host["port"] or "" for host in hosts if host),
+        "port": ",".join(ports) if any(ports) else "",
         "dbname": _decoded(place["database"] or ""),
     }
-    given = {name: value for name, value in parts.items() if value.strip(",")}
+    given = {name: value for name, value in parts.items() if value}
     return {**given, **_named(_without_rest(_query(place, jdbc=jdbc)))}
 
 

@@ -54,6 +54,7 @@ def percent(text: str) -> str:
 @settings(max_examples=200)
 @given(NAMES, ONE_LINE | SIGNS, NAMES)
 @example("postgres.ref", string.punctuation, "name with spaces")
+@example(",", ",", ",")
 def test_a_url_that_is_percent_encoded_says_what_was_encoded(
     user: str, secret: str, database: str
 ) -> None:
